@@ -1,1 +1,21 @@
-//! protocol
+//! The published contract as data: the vocabulary that every other crate speaks.
+//!
+//! Nothing here decides anything. Start at [`catalog`] (what may be called), [`code`] (what can be answered
+//! when it goes wrong) and [`params`] (how a request becomes parameters and a signed payload).
+
+pub mod decimal;
+mod ids;
+pub mod order;
+mod permission;
+mod symbol;
+mod time;
+mod value;
+mod wallet;
+
+pub use decimal::{Amount, Price, Quantity};
+pub use ids::{AccountId, ApiKey, KeyId};
+pub use permission::{Permission, PermissionSet};
+pub use symbol::{Asset, Symbol};
+pub use time::{RecvWindow, RecvWindowError, TimeUnit, Timestamp};
+pub use value::Value;
+pub use wallet::{RiskPath, TradingAccount, Wallet};
