@@ -3,9 +3,12 @@
 //! Nothing here decides anything. Start at [`catalog`] (what may be called), [`code`] (what can be answered
 //! when it goes wrong) and [`params`] (how a request becomes parameters and a signed payload).
 
+pub mod catalog;
+pub mod code;
 pub mod decimal;
 mod ids;
 pub mod order;
+pub mod params;
 mod permission;
 mod symbol;
 mod time;

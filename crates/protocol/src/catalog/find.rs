@@ -1,0 +1,63 @@
+//! From method and path to a row.
+
+use std::collections::HashMap;
+
+use super::{Endpoint, Method, market, own, sapi, spot};
+
+/// All rows, ready for look-up. Built once at start; the hot path only reads.
+pub struct Catalog {
+    by_path: HashMap<&'static str, Vec<&'static Endpoint>, std::hash::BuildHasherDefault<PathHasher>>,
+}
+
+/// What a look-up finds.
+#[derive(Clone, Copy, Debug)]
+pub enum Found {
+    /// The row.
+    Endpoint(&'static Endpoint),
+    /// The path exists, the method does not.
+    OtherMethod,
+    /// No such path.
+    Nothing,
+}
+
+impl Catalog {
+    /// The built-in rows.
+    pub fn builtin() -> Self {
+        let mut by_path: HashMap<_, Vec<_>, _> = HashMap::default();
+        for row in Self::rows() {
+            by_path.entry(row.path).or_default().push(row);
+        }
+        Self { by_path }
+    }
+
+    /// Every built-in row.
+    pub fn rows() -> impl Iterator<Item = &'static Endpoint> {
+        [spot::ROWS, market::ROWS, sapi::ROWS, own::ROWS].into_iter().flatten()
+    }
+
+    /// Finds the row of a call; `path` is compared as received.
+    pub fn find(&self, method: Method, path: &str) -> Found {
+        match self.by_path.get(path) {
+            None => Found::Nothing,
+            Some(rows) => {
+                rows.iter().find(|row| row.method == method).map_or(Found::OtherMethod, |row| Found::Endpoint(row))
+            }
+        }
+    }
+}
+
+/// FNV-1a: the keys are our own constants, so nobody can choose collisions among them.
+#[derive(Default)]
+struct PathHasher(u64);
+
+impl std::hash::Hasher for PathHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Rows.
+
+use super::Endpoint;
+
+pub(super) static ROWS: &[Endpoint] = &[];
