@@ -1,1 +1,30 @@
-//! exchange
+//! The market: books, ledger and the synthetic flow, as one deterministic state machine.
+//!
+//! [`Core`] takes a [`Command`] with its time and answers a [`Reply`] or a [`Refusal`]; queries read it between
+//! commands. There is no clock, no random source and no I/O in here: the same settings and the same commands make
+//! the same state, byte for byte. A refused command changes nothing, so that only accepted ones are logged.
+//!
+//! The venue crate calls it: it turns routes into commands and queries, owns the thread, and drives the
+//! [`Sequencer`], which writes each command to a [`ports::Journal`] and withholds answers until they are durable.
+//!
+//! Start at [`Command`], then [`Core`].
+
+mod client_order_id;
+mod command;
+pub mod ports;
+mod refusal;
+mod reply;
+mod settings;
+pub mod spec;
+pub mod view;
+
+pub use client_order_id::ClientOrderId;
+pub use command::{Cancel, Command, DecodeError, EffectId, NewOrder, Transfer};
+pub use refusal::{FilterName, LiquidityFloor, OrderInterval, Refusal, RefusalKind};
+pub use reply::{CancelledOrder, Fill, OrderCounts, PlacedOrder, Reply};
+pub use settings::{Commission, Flow, MarketSettings, OrderLimits, Rate, SettingsError};
+
+/// The most symbols of one exchange.
+pub const MAX_SYMBOLS: usize = 10_000;
+/// The longest span that a filter may average prices over, in minutes.
+pub const MAX_AVERAGE_MINUTES: u32 = 60;
