@@ -7,6 +7,9 @@
 //! | [`public_key`] | which public keys may be registered, and why others may not | `authority` |
 //! | [`verify`] | signatures from the wire, and the check of a request's proof | `admission` |
 //! | [`sign`] | private keys and signatures of the caller's side | `client` |
+//! | [`seal`] | how secrets rest: root keys, envelopes, the wrapping key, the canary | `store` |
+//! | [`password`] | password hashes | `authority` |
+//! | [`totp`] | one-time codes | `authority` |
 //! | [`digest`] | SHA-256 for fingerprints and hash chains | `authority`, `store` |
 //! | [`entropy`] | how randomness comes in | `authority`, `store` |
 //! | [`pem`] | limits and errors of pasted keys | with the keys |
@@ -22,8 +25,11 @@ mod der;
 pub mod digest;
 pub mod entropy;
 pub mod key_type;
+pub mod password;
 pub mod pem;
 pub mod public_key;
+pub mod seal;
 pub mod secret;
 pub mod sign;
+pub mod totp;
 pub mod verify;
