@@ -212,3 +212,6 @@ fn decode_base64(text: &[u8], bytes: &mut [u8]) -> Result<(), SignatureShape> {
         Err(_) => Err(SignatureShape::Base64),
     }
 }
+
+#[cfg(test)]
+mod tests;
