@@ -1,1 +1,85 @@
-fn main() {}
+//! The verbs of the workspace, so that a checkout and a toolchain are enough: `cargo xtask VERB`.
+#![expect(clippy::print_stdout, reason = "a command-line tool speaks on standard output")]
+
+mod bench;
+mod count;
+mod e2e;
+mod python;
+mod run;
+mod rust;
+mod setup;
+mod tidy;
+
+use std::process::ExitCode;
+
+use crate::run::Run;
+
+const HELP: &str = "\
+usage: cargo xtask VERB
+
+  setup          install what a fresh machine lacks: cargo-nextest, cargo-deny, the Python environment
+  test [--fast]  everything that must hold before a change lands; --fast leaves out documentation, deny and end-to-end
+  lint           format, lints, documentation, licences and the house rules
+  tidy           the house rules alone: floors, sizes, words
+  e2e            end-to-end tests with foreign clients, and kill -9 under load
+  bench          benchmarks, in release mode
+  proof          the long proofs with their full counts
+";
+
+/// Cases of a long property test under `proof`.
+const PROOF_CASES: &str = "20000";
+/// Kills of the crash test: under `proof`, and under `test`.
+const PROOF_KILLS: &str = "50";
+const TEST_KILLS: &str = "10";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut run = Run::default();
+    match words.as_slice() {
+        ["setup"] => setup::steps(&mut run),
+        ["test"] => test(&mut run),
+        ["test", "--fast"] => fast(&mut run),
+        ["lint"] => lint(&mut run),
+        ["tidy"] => tidy::step(&mut run),
+        ["e2e"] => e2e::steps(&mut run, TEST_KILLS),
+        ["bench"] => bench::steps(&mut run),
+        ["proof"] => proof(&mut run),
+        ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    }
+    run.close()
+}
+
+fn test(run: &mut Run) {
+    lint(run);
+    rust::tests(run, None);
+    rust::doc_tests(run);
+    e2e::steps(run, TEST_KILLS);
+}
+
+fn fast(run: &mut Run) {
+    rust::format(run);
+    rust::clippy(run);
+    tidy::step(run);
+    rust::tests(run, None);
+}
+
+fn lint(run: &mut Run) {
+    rust::format(run);
+    tidy::step(run);
+    rust::clippy(run);
+    rust::documentation(run);
+    rust::deny(run);
+}
+
+fn proof(run: &mut Run) {
+    rust::tests(run, Some(PROOF_CASES));
+    e2e::steps(run, PROOF_KILLS);
+}

@@ -1,0 +1,39 @@
+//! End-to-end tests: the server's binary, spoken to by clients that were written elsewhere, and killed.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::count::Count;
+use crate::python;
+use crate::run::{Outcome, Run, cargo, execute, execute_reading, root, target};
+use crate::rust::PROFILE;
+
+/// Builds the binary and runs both suites; `kills` is the count of the crash test.
+pub(crate) fn steps(run: &mut Run, kills: &str) {
+    run.step("server binary", |_| {
+        // With the tests' targets, so that the features and with them the artifacts are those of the unit tests.
+        execute(&mut cargo(&["build", "--workspace", "--bins", "--tests", "--profile", PROFILE]))?;
+        Ok(Outcome::Passed)
+    });
+    for (name, folder) in [("foreign clients", "foreign"), ("kill -9", "crash")] {
+        run.step(name, |count| match python::environment()? {
+            Ok(python) => pytest(&python, folder, kills, count),
+            Err(reason) => Ok(Outcome::LeftOut(reason)),
+        });
+    }
+}
+
+fn pytest(python: &Path, folder: &str, kills: &str, count: &mut Count) -> Result<Outcome> {
+    let binary = target()?.join(PROFILE).join("latchkey");
+    let binary = binary.canonicalize().with_context(|| format!("no server at {}", binary.display()))?;
+    let mut command = Command::new(python);
+    command.args(["-m", "pytest", folder]).current_dir(root().join("tests"));
+    command.env("LATCHKEY_BIN", binary).env("PYTHONDONTWRITEBYTECODE", "1");
+    if std::env::var_os("LATCHKEY_PROOF_KILLS").is_none() {
+        command.env("LATCHKEY_PROOF_KILLS", kills);
+    }
+    execute_reading(&mut command, |line| count.read(line))?;
+    Ok(Outcome::Passed)
+}
