@@ -66,7 +66,7 @@ pub enum Command {
         owner: AccountId,
     },
     /// Opens a symbol.
-    AddSymbol(SymbolSpec),
+    AddSymbol(Box<SymbolSpec>),
     /// Sets whether a symbol trades.
     SetSymbolStatus {
         /// Which.

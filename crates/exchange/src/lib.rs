@@ -9,20 +9,39 @@
 //!
 //! Start at [`Command`], then [`Core`].
 
+mod book;
+mod candles;
+mod chunked;
 mod client_order_id;
 mod command;
+mod counter;
+mod engine;
+mod filters;
+mod flow;
+mod ledger;
+mod market;
+mod matching;
+mod names;
+mod order;
 pub mod ports;
 mod refusal;
 mod reply;
+mod rng;
+mod sequencer;
 mod settings;
+mod snapshot;
 pub mod spec;
+mod tape;
 pub mod view;
 
 pub use client_order_id::ClientOrderId;
 pub use command::{Cancel, Command, DecodeError, EffectId, NewOrder, Transfer};
+pub use engine::Core;
 pub use refusal::{FilterName, LiquidityFloor, OrderInterval, Refusal, RefusalKind};
 pub use reply::{CancelledOrder, Fill, OrderCounts, PlacedOrder, Reply};
+pub use sequencer::{Released, Sequencer, replay};
 pub use settings::{Commission, Flow, MarketSettings, OrderLimits, Rate, SettingsError};
+pub use snapshot::SnapshotError;
 
 /// The most symbols of one exchange.
 pub const MAX_SYMBOLS: usize = 10_000;

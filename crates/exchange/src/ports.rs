@@ -21,12 +21,11 @@ pub trait Journal {
     ///
     /// # Errors
     /// Those of the log and those of `each`.
-    fn read_from(
-        &mut self,
-        sequence: u64,
-        each: &mut dyn FnMut(u64, &[u8]) -> Result<(), JournalError>,
-    ) -> Result<(), JournalError>;
+    fn read_from(&mut self, sequence: u64, each: &mut EachRecord<'_>) -> Result<(), JournalError>;
 }
+
+/// What is done with each record that is read: its number and its bytes.
+pub type EachRecord<'a> = dyn FnMut(u64, &[u8]) -> Result<(), JournalError> + 'a;
 
 /// What can go wrong with a command log.
 #[derive(Debug, thiserror::Error)]

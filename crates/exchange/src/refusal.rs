@@ -87,8 +87,8 @@ pub enum Refusal {
     InLiquidation,
     /// The symbol exists already.
     SymbolExists,
-    /// No room for another symbol.
-    TooManySymbols,
+    /// No room for another symbol or asset.
+    NoRoom(&'static str),
     /// The symbol is not consistent.
     BadSpec(SpecError),
 }
@@ -191,8 +191,6 @@ pub enum LiquidityFloor {
     LotSize,
     /// `MARKET_LOT_SIZE`.
     MarketLotSize,
-    /// Anything at all.
-    Symbol,
 }
 
 impl Refusal {
@@ -233,7 +231,7 @@ impl Refusal {
             | Self::LiabilityOutstanding
             | Self::InLiquidation
             | Self::SymbolExists
-            | Self::TooManySymbols
+            | Self::NoRoom(_)
             | Self::BadSpec(_) => RefusalKind::Operation,
         }
     }
@@ -268,7 +266,7 @@ impl fmt::Display for Refusal {
             Self::Liquidity(LiquidityFloor::MarketLotSize) => {
                 "Order book liquidity is less than `MARKET_LOT_SIZE` filter minimum quantity."
             }
-            Self::Liquidity(LiquidityFloor::Symbol) => "Order book liquidity is less than symbol minimum quantity.",
+            Self::NoRoom(what) => return write!(f, "No room for another {what}."),
             Self::BadSpec(error) => return write!(f, "The symbol is not consistent: {error}."),
             Self::InvalidQuantity => "Invalid quantity.",
             Self::InvalidPrice => "Invalid price.",
@@ -301,7 +299,6 @@ impl fmt::Display for Refusal {
             Self::LiabilityOutstanding => "The account has an outstanding liability.",
             Self::InLiquidation => "The account is in liquidation.",
             Self::SymbolExists => "The symbol exists already.",
-            Self::TooManySymbols => "No room for another symbol.",
         };
         f.write_str(fixed)
     }

@@ -241,6 +241,20 @@ impl SymbolSpec {
         if lots.iter().flatten().any(|lot| !within(lot.min.scaled(), lot.max.scaled()) || lot.step.scaled() < 0) {
             return Err(SpecError::Range("quantity"));
         }
+        if self.start_price.scaled() > i64::MAX / 16 {
+            return Err(SpecError::Range("startPrice"));
+        }
+        let amounts = [
+            filters.min_notional.map(|f| (f.min, f.min)),
+            filters.notional.map(|f| (f.min, f.max)),
+            filters.max_position.map(|most| (most, most)),
+        ];
+        let sound = |(min, max): &(Amount, Amount)| {
+            (0..=max.scaled()).contains(&min.scaled()) && max.scaled() <= crate::ledger::MAX_TRANSFER
+        };
+        if !amounts.iter().flatten().all(sound) {
+            return Err(SpecError::Range("amount"));
+        }
         if decimals(filters.price.tick.scaled()) + decimals(filters.lot_size.step.scaled()) > 8 {
             return Err(SpecError::TooFine);
         }

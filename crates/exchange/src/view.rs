@@ -142,6 +142,30 @@ pub struct OwnerView {
     pub commission: Option<Commission>,
 }
 
+/// The rates that an account trades at on a symbol.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CommissionView {
+    /// `symbol`.
+    pub symbol: Symbol,
+    /// `standardCommission`: maker and taker. Buyer and seller rates, tax and special commissions are zero.
+    pub commission: Commission,
+}
+
+/// Where an asset is: `wallets + fees + house = issued` at every moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AssetSum {
+    /// Which.
+    pub asset: Asset,
+    /// In wallets, free and held.
+    pub wallets: Amount,
+    /// With the venue, from commissions.
+    pub fees: Amount,
+    /// With the synthetic market; below zero for what it has put out.
+    pub house: Amount,
+    /// Credits less debits.
+    pub issued: Amount,
+}
+
 /// The book's best levels, best first.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Depth {

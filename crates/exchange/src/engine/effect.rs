@@ -1,0 +1,149 @@
+//! Commands that come from the outbox: each is carried out once, however often it is delivered.
+//!
+//! A refused effect is not remembered, so that its next delivery is judged again.
+
+use latchkey_protocol::{AccountId, Timestamp, TradingAccount, Wallet};
+
+use super::Core;
+use crate::ledger::{AssetId, MAX_ISSUED, MAX_TRANSFER};
+use crate::{Commission, EffectId, Refusal, Reply, Transfer};
+
+/// The most assets that credits may make known: room is left for those of [`crate::MAX_SYMBOLS`] symbols.
+const MAX_ASSETS: usize = 40_000;
+
+impl Core {
+    pub(super) fn open_wallet(
+        &mut self,
+        at: Timestamp,
+        effect: EffectId,
+        account: TradingAccount,
+    ) -> Result<Reply, Refusal> {
+        self.once(effect, |core| {
+            core.may_hold(&account)?;
+            core.ledger.open_wallet(account, at);
+            Ok(())
+        })
+    }
+
+    pub(super) fn credit(&mut self, at: Timestamp, transfer: &Transfer) -> Result<Reply, Refusal> {
+        self.once(transfer.effect, |core| {
+            let amount = core.sound(transfer)?;
+            let issued = core.ledger.asset_id(transfer.asset).map_or(0, |asset| core.ledger.venue(asset).issued);
+            if issued + amount > MAX_ISSUED {
+                return Err(Refusal::AmountTooLarge);
+            }
+            if core.ledger.asset_id(transfer.asset).is_none() && core.ledger.assets().len() >= MAX_ASSETS {
+                return Err(Refusal::NoRoom("asset"));
+            }
+            let asset = core.ledger.know_asset(transfer.asset);
+            let wallet = core.ledger.open_wallet(transfer.account, at);
+            core.move_in(at, wallet, asset, amount);
+            Ok(())
+        })
+    }
+
+    pub(super) fn debit(&mut self, at: Timestamp, transfer: &Transfer) -> Result<Reply, Refusal> {
+        self.once(transfer.effect, |core| {
+            let amount = core.sound(transfer)?;
+            let wallet = core.ledger.wallet_id(&transfer.account).ok_or(Refusal::NoWallet)?;
+            let asset = core.ledger.asset_id(transfer.asset).ok_or(Refusal::InsufficientBalance)?;
+            if core.ledger.wallet(wallet).balance(asset).free < amount {
+                return Err(Refusal::InsufficientBalance);
+            }
+            core.move_in(at, wallet, asset, -amount);
+            Ok(())
+        })
+    }
+
+    pub(super) fn set_commission(
+        &mut self,
+        effect: EffectId,
+        owner: AccountId,
+        commission: Option<Commission>,
+    ) -> Result<Reply, Refusal> {
+        self.once(effect, |core| {
+            let id = core.known_owner(owner)?;
+            core.ledger.owner_mut(id).commission = commission;
+            Ok(())
+        })
+    }
+
+    /// Enters or leaves special-key mode. Leaving asks for a cross account without liability and not in liquidation;
+    /// an owner outside the mode leaves it silently.
+    /// Source: margin API, exit special key mode, 2026-07-13.
+    pub(super) fn set_special_mode(
+        &mut self,
+        effect: EffectId,
+        owner: AccountId,
+        enter: bool,
+    ) -> Result<Reply, Refusal> {
+        self.once(effect, |core| {
+            let id = core.known_owner(owner)?;
+            if !enter && core.ledger.owner(id).special_mode {
+                let account = TradingAccount { owner, wallet: Wallet::Cross };
+                let cross = core.ledger.wallet_id(&account).map(|wallet| core.ledger.wallet(wallet));
+                if cross.is_some_and(|wallet| wallet.in_liquidation) {
+                    return Err(Refusal::InLiquidation);
+                }
+                if cross.is_some_and(|wallet| wallet.has_liability()) {
+                    return Err(Refusal::LiabilityOutstanding);
+                }
+            }
+            core.ledger.owner_mut(id).special_mode = enter;
+            Ok(())
+        })
+    }
+
+    /// Carries an effect out unless it was before, and remembers it when it was not refused.
+    fn once(
+        &mut self,
+        effect: EffectId,
+        carry_out: impl FnOnce(&mut Self) -> Result<(), Refusal>,
+    ) -> Result<Reply, Refusal> {
+        if self.applied.contains(effect) {
+            return Ok(Reply::AlreadyDone);
+        }
+        carry_out(self)?;
+        self.applied.insert(effect);
+        Ok(Reply::Done)
+    }
+
+    /// Whether a wallet may exist.
+    fn may_hold(&self, account: &TradingAccount) -> Result<(), Refusal> {
+        if account.owner.0 <= 0 {
+            return Err(Refusal::ReservedAccount);
+        }
+        match account.wallet {
+            Wallet::Isolated(symbol) if self.market(symbol).is_none() => Err(Refusal::BadSymbol),
+            _ => Ok(()),
+        }
+    }
+
+    fn known_owner(&mut self, owner: AccountId) -> Result<u32, Refusal> {
+        if owner.0 <= 0 { Err(Refusal::ReservedAccount) } else { Ok(self.ledger.know_owner(owner)) }
+    }
+
+    /// The amount of a transfer that its wallet may hold.
+    fn sound(&self, transfer: &Transfer) -> Result<i128, Refusal> {
+        self.may_hold(&transfer.account)?;
+        if let Wallet::Isolated(symbol) = transfer.account.wallet {
+            let spec = &self.market(symbol).ok_or(Refusal::BadSymbol)?.spec;
+            if transfer.asset != spec.base && transfer.asset != spec.quote {
+                return Err(Refusal::AssetNotInWallet);
+            }
+        }
+        match transfer.amount.scaled() {
+            amount if amount <= 0 => Err(Refusal::AmountNotPositive),
+            amount if amount > MAX_TRANSFER => Err(Refusal::AmountTooLarge),
+            amount => Ok(amount),
+        }
+    }
+
+    /// Moves an amount from the issuance account into a wallet, or out when below zero.
+    fn move_in(&mut self, at: Timestamp, wallet: u32, asset: AssetId, amount: i128) {
+        self.ledger.venue_mut(asset).issued += amount;
+        let wallet = self.ledger.wallet_mut(wallet);
+        wallet.balance_mut(asset).free += amount;
+        wallet.updated = at;
+    }
+}
