@@ -262,9 +262,14 @@ impl Ed25519PublicKey {
 /// most numbers that were garbled on their way.
 /// Source: NIST SP 800-89, section 5.3.3.
 fn has_small_factor(modulus: &[u8]) -> bool {
-    let remainder = |divisor: u32| modulus.iter().fold(0, |rest, byte| (rest << 8 | u32::from(*byte)) % divisor);
-    // Composite divisors find nothing that their factors did not; skipping them is not worth a sieve.
-    remainder(2) == 0 || (3..752).step_by(2).any(|divisor| remainder(divisor) == 0)
+    let is_prime = |n: &u64| !(3..28).step_by(2).any(|d| n.is_multiple_of(d) && *n != d);
+    let (head, words) = modulus.as_rchunks::<4>();
+    let divides = |prime: u64| {
+        let head = head.iter().fold(0, |rest, byte| (rest << 8 | u64::from(*byte)) % prime);
+        let rest = words.iter().fold(head, |rest, word| (rest << 32 | u64::from(u32::from_be_bytes(*word))) % prime);
+        rest == 0
+    };
+    divides(2) || (3..752).step_by(2).filter(is_prime).any(divides)
 }
 
 fn malformed(_: NotDer) -> PublicKeyError {

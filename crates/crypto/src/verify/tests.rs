@@ -109,3 +109,9 @@ fn the_neutral_point_is_no_r() {
         assert_eq!(verifier.verify(&[message], &bytes), Err(BadSignature));
     }
 }
+
+/// A verifier is shared by all threads that serve requests.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Verifier>();
+};
