@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 import ccxt
 from binance_common.configuration import ConfigurationRestAPI
+from binance_common.utils import send_request
 from binance_sdk_margin_trading.margin_trading import MarginTrading
 from binance_sdk_spot.spot import Spot
 from binance_sdk_wallet.wallet import Wallet
@@ -42,6 +43,17 @@ def margin(api: str, key: Key | None = None, source: str = HOME):
 def wallet(api: str, key: Key | None = None, source: str = HOME):
     """`binance-sdk-wallet`."""
     return _from(Wallet(config_rest_api=_configuration(api, key)).rest_api, source)
+
+
+def send(rest_api, method: str, path: str, **parameters):
+    """Sends `parameters` signed by the SDK's own code, for what its named methods cannot say.
+
+    Its `send_signed_request`, which is meant for that, raises a TypeError in the pinned version.
+    """
+    configuration, signer = rest_api.configuration, rest_api._signer
+    return send_request(
+        rest_api._session, configuration, method=method, path=path, payload=parameters, is_signed=True, signer=signer
+    )
 
 
 def binance(api: str, key: Key | None = None, source: str = HOME) -> ccxt.binance:

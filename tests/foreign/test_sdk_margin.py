@@ -53,7 +53,7 @@ def test_life_of_a_cross_special_key(server, key, special_type, low_price, secre
     listed = {k.api_key: k for k in caller.query_special_key_list().data()}[special.api_key]
     assert (listed.api_name, listed.type, listed.permission_mode) == (name, WIRE_TYPE[special_type], "TRADE")
     assert HOME in listed.ip.split(",")
-    one = caller.send_signed_request(PATH, "GET", {"apiKey": special.api_key}).data()
+    one = clients.send(caller, "GET", PATH, apiKey=special.api_key).data()
     assert (one["apiKey"], one["apiName"], one["type"]) == (special.api_key, name, WIRE_TYPE[special_type])
     assert "secretKey" not in one
 
@@ -76,11 +76,11 @@ def test_life_of_a_cross_special_key(server, key, special_type, low_price, secre
     assert spot_balances(owner) == spot_before
 
     move = {"apiKey": special.api_key, "ip": ELSEWHERE}
-    assert caller.send_signed_request(PATH + "/ip", "PUT", move).data() == {}
+    assert clients.send(caller, "PUT", PATH + "/ip", **move).data() == {}
     assert code(trader.get_account) == -2015
     assert clients.spot(server.api, special, source=ELSEWHERE).get_account().status == 200
     back = {"apiKey": special.api_key, "ip": f"{HOME},{ELSEWHERE}"}
-    assert caller.send_signed_request(PATH + "/ip", "PUT", back).data() == {}
+    assert clients.send(caller, "PUT", PATH + "/ip", **back).data() == {}
     assert trader.get_account().status == 200
 
     assert caller.delete_special_key(api_name=name).data() == {}
@@ -129,7 +129,7 @@ def test_deleting_by_name_takes_every_key_of_that_name(server, key, secrets):
     left = [k.api_key for k in caller.query_special_key_list().data()]
     assert other.api_key in left and not {twin.api_key for twin in twins} & set(left)
     gone = {"apiKey": other.api_key, "apiName": "ignored beside the key"}
-    assert caller.send_signed_request(PATH, "DELETE", gone).data() == {}
+    assert clients.send(caller, "DELETE", PATH, **gone).data() == {}
     assert code(clients.spot(server.api, other).get_account) == -2015
 
 
@@ -174,7 +174,7 @@ def test_refusals_on_the_margin_family(server, key, elsewhere, reader):
     assert made_by(clients.margin(server.api, Key(key.type, "A" * 64, key.secret))) == -2008
     stale = {"apiName": name, "ip": HOME, "timestamp": 1_600_000_000_000}
     caller = clients.margin(server.api, key)
-    assert code(lambda: caller.send_signed_request(PATH, "POST", stale)) == -1021
+    assert code(lambda: clients.send(caller, "POST", PATH, **stale)) == -1021
     assert name not in [k.api_name for k in caller.query_special_key_list().data()]
 
 

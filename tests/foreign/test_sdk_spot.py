@@ -241,15 +241,15 @@ def test_stale_and_early_timestamps(server, key):
     client = clients.spot(server.api, key)
     now = int(time.time() * 1000)
     with pytest.raises(BadRequestError) as error:
-        client.send_signed_request("/api/v3/account", "GET", {"timestamp": now - 6000})
+        clients.send(client, "GET", "/api/v3/account", timestamp=now - 6000)
     refused(error, BadRequestError, -1021, "Timestamp for this request is outside of the recvWindow.")
     with pytest.raises(BadRequestError) as error:
-        client.send_signed_request("/api/v3/account", "GET", {"timestamp": now + 3000})
+        clients.send(client, "GET", "/api/v3/account", timestamp=now + 3000)
     refused(error, BadRequestError, -1021, "Timestamp for this request was 1000ms ahead of the server's time.")
     late = {"timestamp": now - 6000, "recvWindow": 20000}
-    assert client.send_signed_request("/api/v3/account", "GET", late).status == 200
+    assert clients.send(client, "GET", "/api/v3/account", **late).status == 200
     micro = {"timestamp": int(time.time() * 1_000_000), "recvWindow": "5000.125"}
-    assert client.send_signed_request("/api/v3/account", "GET", micro).status == 200
+    assert clients.send(client, "GET", "/api/v3/account", **micro).status == 200
 
 
 def test_wrong_address(server, elsewhere):

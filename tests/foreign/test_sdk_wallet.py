@@ -41,7 +41,7 @@ def test_refusals_on_the_wallet_family(server, key, elsewhere):
 
     def code(client, **parameters) -> int:
         with pytest.raises(BadRequestError) as error:
-            client.send_signed_request("/sapi/v1/account/status", "GET", parameters)
+            clients.send(client, "GET", "/sapi/v1/account/status", **parameters)
         return error.value.status_code
 
     assert code(clients.wallet(server.api, wrong_secret(key))) == -1022
