@@ -1,1 +1,30 @@
-//! authority
+//! Who holds which key: accounts, keys, and every rule that binds them.
+//!
+//! Pure: time, randomness and the exchange's facts come in as values; decisions go out as a [`change::Change`].
+//!
+//! | module | what | who asks |
+//! |---|---|---|
+//! | [`policy`] | the numbers that vary by source or operator, and their profiles | everybody |
+//! | [`permission_rules`] | what each permission needs: one row a permission | here |
+//! | [`account`], [`key`], [`ip`], [`label`] | the records and their parts, parsed once | `store`, `admission`, faces |
+//! | [`effective`], [`trading`] | what a key may do now, and which wallet it unlocks | `admission`, `store` |
+//! | [`change`] | what a decision yields: writes, effects, audit | `store`, `venue` |
+//! | [`ports`] | what is asked of the world | adapters |
+//! | [`view`] | what may be shown of a record | faces |
+//! | [`stored`] | how records rest as bytes | `store` |
+
+pub mod account;
+pub mod change;
+pub mod effective;
+pub mod ip;
+pub mod key;
+pub mod label;
+pub mod permission_rules;
+pub mod policy;
+pub mod ports;
+pub mod stored;
+pub mod trading;
+pub mod view;
+
+#[cfg(test)]
+mod tests;

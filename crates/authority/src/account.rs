@@ -1,0 +1,462 @@
+//! Accounts: who holds keys, and the facts that the rules ask about.
+
+use crate::change::Actor;
+use crate::policy::Policy;
+use crate::stored::{Stored, hex};
+use core::fmt;
+use latchkey_protocol::{AccountId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// An account as it is stored. Master accounts have no `master`; sub-accounts name theirs.
+///
+/// `password_hash` and `totp` do not print. What may be shown is [`crate::view::AccountSummary`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// The wire's `uid`.
+    pub id: AccountId,
+    /// How its owner signs in; unique in a store.
+    pub email: Email,
+    /// How well its owner is known.
+    pub kyc: Kyc,
+    /// VIP level, 0 to 9.
+    pub vip: u8,
+    /// Whether it has had a deposit.
+    pub deposited: bool,
+    /// Products opened, with the time of each.
+    pub products: Products,
+    /// Portfolio margin.
+    pub portfolio_margin: PortfolioMargin,
+    /// Cross Margin Pro.
+    pub cross_margin_pro: CrossMarginPro,
+    /// Agreements signed; those of the master bind its sub-accounts.
+    pub terms: TermsSigned,
+    /// Whether Default Security Controls are on; that of the master covers its sub-accounts.
+    pub default_security_controls: bool,
+    /// The master account, of a sub-account.
+    pub master: Option<AccountId>,
+    /// Where the owner lives.
+    pub residence: Option<Country>,
+    /// Set while the account is frozen: no key of it, nor of its sub-accounts, is admitted.
+    pub frozen: Option<Frozen>,
+    /// An operator's exception from the VIP level that special keys need.
+    pub special_key_exception: bool,
+    /// When the account left special-key mode; the cooldown runs from here.
+    pub left_special_mode: Option<Timestamp>,
+    /// The password, hashed.
+    pub password_hash: Option<PasswordHash>,
+    /// The seed of the enrolled one-time codes, sealed for [`crate::ports::Purpose::TotpSeed`].
+    pub totp: Option<Sealed>,
+    /// When it was opened.
+    pub created: Timestamp,
+    /// Counts the changes of this record and of its keys, from 1.
+    pub version: u64,
+}
+
+impl Stored for Account {}
+
+/// An e-mail address, in lower case: at most 254 characters, one `@`, no white space or control characters.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Email(Box<str>);
+
+/// The text is no e-mail address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("not an e-mail address")]
+pub struct NotAnEmail;
+
+impl Email {
+    /// Reads an address; letter case is not kept.
+    ///
+    /// # Errors
+    /// [`NotAnEmail`].
+    pub fn parse(text: &str) -> Result<Self, NotAnEmail> {
+        let (local, domain) = text.split_once('@').ok_or(NotAnEmail)?;
+        let legal = |c: char| c.is_ascii_graphic() && !matches!(c, '@' | ',' | ';' | '<' | '>' | '"' | '\\');
+        let shaped = !local.is_empty() && !domain.is_empty() && text.len() <= 254;
+        let plain = local.chars().chain(domain.chars()).all(legal);
+        if shaped && plain { Ok(Self(text.to_ascii_lowercase().into())) } else { Err(NotAnEmail) }
+    }
+
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for Email {
+    type Error = NotAnEmail;
+
+    fn try_from(text: String) -> Result<Self, NotAnEmail> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Email> for String {
+    fn from(email: Email) -> Self {
+        email.0.into()
+    }
+}
+
+/// How well an owner is known. Source: Binance support, "How to Create API Keys on Binance".
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kyc {
+    /// Not at all.
+    #[default]
+    None,
+    /// Verified; not enough for keys since 2021-08-23.
+    Verified,
+    /// Verified Plus.
+    VerifiedPlus,
+}
+
+/// Products with conditions on keys.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Product {
+    /// Cross and isolated margin.
+    Margin,
+    /// Futures.
+    Futures,
+    /// European options.
+    Options,
+}
+
+impl Product {
+    /// Every product.
+    pub const ALL: [Self; 3] = [Self::Margin, Self::Futures, Self::Options];
+}
+
+/// When each product was opened; `None` is not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Products {
+    /// Margin.
+    pub margin: Option<Timestamp>,
+    /// Futures.
+    pub futures: Option<Timestamp>,
+    /// Options.
+    pub options: Option<Timestamp>,
+}
+
+impl Products {
+    /// When `product` was opened.
+    pub const fn opened(&self, product: Product) -> Option<Timestamp> {
+        match product {
+            Product::Margin => self.margin,
+            Product::Futures => self.futures,
+            Product::Options => self.options,
+        }
+    }
+
+    /// Whether `product` was open at `time`.
+    pub fn is_open(&self, product: Product, time: Timestamp) -> bool {
+        self.opened(product).is_some_and(|opened| opened <= time)
+    }
+}
+
+/// Portfolio margin, with the time it was activated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PortfolioMargin {
+    /// Not active.
+    #[default]
+    None,
+    /// The retail program.
+    Retail {
+        /// When it was activated.
+        since: Timestamp,
+    },
+    /// Portfolio Margin Pro.
+    Pro {
+        /// When it was activated.
+        since: Timestamp,
+    },
+}
+
+impl PortfolioMargin {
+    /// When it was activated; `None` when it is not active.
+    pub const fn since(self) -> Option<Timestamp> {
+        match self {
+            Self::None => None,
+            Self::Retail { since } | Self::Pro { since } => Some(since),
+        }
+    }
+
+    /// Whether it was active at `time`.
+    pub fn active(self, time: Timestamp) -> bool {
+        self.since().is_some_and(|since| since <= time)
+    }
+}
+
+/// Cross Margin Pro. Source: "Create Special Key", 2026-01-15.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CrossMarginPro {
+    /// Not a Cross Margin Pro account.
+    #[default]
+    None,
+    /// One without an agreement on special keys.
+    WithoutAgreement,
+    /// One with it.
+    ByAgreement,
+}
+
+/// An agreement that an owner may sign.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Terms {
+    /// The supplemental product terms of margin special keys.
+    MarginSpecialKey,
+}
+
+/// The agreements signed, in order and once each.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct TermsSigned(std::collections::BTreeSet<Terms>);
+
+impl TermsSigned {
+    /// Whether `terms` are signed.
+    pub fn contains(&self, terms: Terms) -> bool {
+        self.0.contains(&terms)
+    }
+
+    /// The agreements.
+    pub fn iter(&self) -> impl Iterator<Item = Terms> {
+        self.0.iter().copied()
+    }
+}
+
+impl FromIterator<Terms> for TermsSigned {
+    fn from_iter<I: IntoIterator<Item = Terms>>(terms: I) -> Self {
+        Self(terms.into_iter().collect())
+    }
+}
+
+/// A country by its two upper-case letters (ISO 3166-1 alpha-2).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Country([u8; 2]);
+
+/// The text is no country code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("not a country code of two upper-case letters")]
+pub struct NotACountry;
+
+impl Country {
+    /// Reads a code; whether the country exists is not asked.
+    ///
+    /// # Errors
+    /// [`NotACountry`].
+    pub fn parse(text: &str) -> Result<Self, NotACountry> {
+        let letters: [u8; 2] = text.as_bytes().try_into().map_err(|_| NotACountry)?;
+        if letters.iter().all(u8::is_ascii_uppercase) { Ok(Self(letters)) } else { Err(NotACountry) }
+    }
+}
+
+impl fmt::Display for Country {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [first, second] = self.0.map(char::from);
+        write!(f, "{first}{second}")
+    }
+}
+
+impl fmt::Debug for Country {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl TryFrom<String> for Country {
+    type Error = NotACountry;
+
+    fn try_from(text: String) -> Result<Self, NotACountry> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Country> for String {
+    fn from(country: Country) -> Self {
+        country.to_string()
+    }
+}
+
+/// The facts of a freeze.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Frozen {
+    /// Since when.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: Actor,
+    /// Why, in the words of who did it.
+    pub reason: String,
+}
+
+/// A sealed secret; only the store's key opens it.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sealed(#[serde(with = "hex")] pub Vec<u8>);
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealed({} bytes)", self.0.len())
+    }
+}
+
+/// A password hash in the PHC format; does not print.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// Takes a hash that [`latchkey_crypto::password`] made.
+    pub const fn new(phc: String) -> Self {
+        Self(phc)
+    }
+
+    /// The hash, for verification alone.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(..)")
+    }
+}
+
+/// An account together with its master: what every rule about a key's owner is asked of.
+///
+/// Identity, terms and controls are the master's; a freeze of either holds; a level or an exception of either
+/// counts, because the tier is that of the customer and an exception is made for one account.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner<'a> {
+    account: &'a Account,
+    master: Option<&'a Account>,
+}
+
+impl<'a> Owner<'a> {
+    /// Pairs a sub-account with its master, or a master with nothing.
+    /// `None` when `master` is not the account that `account` names.
+    pub fn new(account: &'a Account, master: Option<&'a Account>) -> Option<Self> {
+        (account.master == master.map(|master| master.id)).then_some(Self { account, master })
+    }
+
+    /// The account itself.
+    pub const fn account(&self) -> &'a Account {
+        self.account
+    }
+
+    /// The master: that of a sub-account, else the account itself.
+    pub const fn master(&self) -> &'a Account {
+        match self.master {
+            Some(master) => master,
+            None => self.account,
+        }
+    }
+
+    /// The identity level that counts.
+    pub const fn kyc(&self) -> Kyc {
+        self.master().kyc
+    }
+
+    /// The freeze that holds: the account's own before its master's.
+    pub fn frozen(&self) -> Option<&'a Frozen> {
+        self.account.frozen.as_ref().or(self.master().frozen.as_ref())
+    }
+
+    /// The VIP level that counts.
+    pub fn vip(&self) -> u8 {
+        self.account.vip.max(self.master().vip)
+    }
+
+    /// Whether a deposit was ever made.
+    pub const fn deposited(&self) -> bool {
+        self.account.deposited || self.master().deposited
+    }
+
+    /// Whether a second factor is enrolled.
+    pub const fn second_factor(&self) -> bool {
+        self.account.totp.is_some() || self.master().totp.is_some()
+    }
+
+    /// Whether `terms` bind this account.
+    pub fn signed(&self, terms: Terms) -> bool {
+        self.master().terms.contains(terms)
+    }
+
+    /// Whether Default Security Controls are on.
+    pub const fn controls(&self) -> bool {
+        self.master().default_security_controls
+    }
+
+    /// Until when no special key can be created; `None` when there is no cooldown at `now`.
+    pub fn cooldown(&self, policy: &Policy, now: Timestamp) -> Option<Timestamp> {
+        let end = policy.cooldown_end(self.account.left_special_mode?);
+        (now < end).then_some(end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::account;
+
+    #[test]
+    fn a_stored_account_reads_back_and_shows_no_secret() {
+        let mut stored = account(7);
+        stored.password_hash = Some(PasswordHash::new("$argon2id$planted".into()));
+        stored.totp = Some(Sealed(b"planted".to_vec()));
+        stored.portfolio_margin = PortfolioMargin::Pro { since: Timestamp::from_millis(5) };
+        stored.residence = Some(Country::parse("DE").unwrap());
+        assert_eq!(Account::decode(&stored.encode()).unwrap(), stored);
+        let debug = format!("{stored:?}");
+        assert!(!debug.contains("planted") && !debug.contains(&const_hex::encode("planted")), "{debug}");
+    }
+
+    #[test]
+    fn unknown_values_and_newer_formats_are_refused_by_name() {
+        let text = String::from_utf8(account(7).encode()).unwrap();
+        let read = |from: &str, to: &str| {
+            assert!(text.contains(from), "{text}");
+            Account::decode(text.replace(from, to).as_bytes()).unwrap_err().to_string()
+        };
+        assert!(read("verified-plus", "verified-ultra").contains("verified-ultra"));
+        assert!(read("margin-special-key", "margin-other").contains("margin-other"));
+        assert!(read("\"portfolio_margin\":\"none\"", "\"portfolio_margin\":\"max\"").contains("max"));
+        assert!(read("\"vip\"", "\"vipp\"").contains("vipp"));
+        assert!(read("\"format\":1", "\"format\":2").contains("newer"));
+    }
+
+    #[test]
+    fn addresses_are_compared_without_letter_case() {
+        assert_eq!(Email::parse("Alice@Example.com").unwrap().as_str(), "alice@example.com");
+        for bad in ["", "a", "@", "a@", "@b", "a@b@c", "a b@c", "a@b\n", "é@b", "<a@b>"] {
+            assert_eq!(Email::parse(bad), Err(NotAnEmail), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_sub_account_is_judged_by_its_master() {
+        let (mut master, mut sub) = (account(1), account(2));
+        sub.master = Some(master.id);
+        sub.kyc = Kyc::None;
+        sub.vip = 0;
+        sub.terms = TermsSigned::default();
+        sub.default_security_controls = false;
+        master.frozen = Some(Frozen { at: Timestamp::from_millis(1), by: Actor::World, reason: String::new() });
+        let owner = Owner::new(&sub, Some(&master)).unwrap();
+        assert_eq!((owner.kyc(), owner.vip(), owner.controls()), (Kyc::VerifiedPlus, 9, true));
+        assert!(owner.signed(Terms::MarginSpecialKey) && owner.frozen().is_some());
+        assert!(Owner::new(&sub, None).is_none(), "a sub-account without its master decides nothing");
+        assert!(Owner::new(&master, Some(&sub)).is_none());
+    }
+}

@@ -1,0 +1,206 @@
+//! What a decision yields: records to write, effects for the exchange, and the audit event.
+//!
+//! The store applies a [`Change`] whole or not at all, in one transaction that also takes the next revision.
+
+use crate::account::Account;
+use crate::key::KeyRecord;
+use crate::stored::{key_id, optional_key_id};
+use crate::view::{AccountSummary, KeySummary};
+use core::net::IpAddr;
+use latchkey_protocol::{AccountId, Amount, Asset, KeyId, Timestamp, TradingAccount};
+use serde::{Deserialize, Serialize};
+
+/// One change of accounts and keys, with all that must happen together.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Change {
+    /// Accounts to write. Every change of a key also writes its account, whose version so guards the key count.
+    pub accounts: Vec<Write<Account>>,
+    /// Keys to write.
+    pub keys: Vec<Write<KeyRecord>>,
+    /// Records that were read and must still be at their version, though they are not written.
+    pub guards: Vec<Guard>,
+    /// What the exchange is to do; put into the outbox in the same transaction, delivered in order.
+    pub effects: Vec<Effect>,
+    /// Who changed what.
+    pub audit: AuditEvent,
+    /// When the change may be answered.
+    pub answer_after: AnswerAfter,
+    /// Which of exchange and live keys moves first.
+    pub direction: Direction,
+}
+
+impl Change {
+    /// Whether there is nothing to write: the state was already as asked.
+    pub const fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.keys.is_empty() && self.effects.is_empty()
+    }
+}
+
+/// A record to write, with the version that it replaces.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Write<T> {
+    /// The record as it shall be; its `version` is already the new one.
+    pub record: T,
+    /// The version that must be stored now; `None` inserts.
+    pub expected: Option<u64>,
+}
+
+/// An account that must still be at this version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Guard {
+    /// Which account.
+    pub account: AccountId,
+    /// At which version.
+    pub version: u64,
+}
+
+/// When a change may be answered. One node makes both the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnswerAfter {
+    /// When it is in force on this node.
+    Local,
+    /// When it is in force on every node: changes that narrow.
+    AllNodes,
+}
+
+/// Which of exchange and live keys moves first when both change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// Live keys first, then the exchange.
+    Narrowing,
+    /// The exchange first; live keys when its effects are done.
+    Widening,
+}
+
+/// The outbox's number of an effect; the exchange carries out each number once.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct EffectId(pub i64);
+
+/// What the exchange is to do because of a change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Effect {
+    /// Open a wallet; one that is open stays as it is.
+    OpenWallet {
+        /// Which.
+        account: TradingAccount,
+    },
+    /// Bring an amount in from outside.
+    Credit {
+        /// Into which wallet.
+        account: TradingAccount,
+        /// Of what.
+        asset: Asset,
+        /// How much, above zero.
+        amount: Amount,
+    },
+    /// Put an owner's margin account into special-key mode.
+    EnterSpecialMode {
+        /// Whose.
+        owner: AccountId,
+    },
+    /// Take it out again.
+    LeaveSpecialMode {
+        /// Whose.
+        owner: AccountId,
+    },
+    /// Cancel every open order of an owner.
+    CancelEverything {
+        /// Whose.
+        owner: AccountId,
+    },
+}
+
+/// What the store answers once a change is durable.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Committed {
+    /// The revision that the change became, which is its place in the audit sequence too.
+    pub revision: u64,
+    /// The numbers of its effects, in their order.
+    pub effects: Vec<EffectId>,
+    /// The accounts as they are now.
+    pub accounts: Vec<Account>,
+    /// The keys as they are now.
+    pub keys: Vec<KeyRecord>,
+}
+
+/// Who asked for a change.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Actor {
+    /// An owner, signed in as this account.
+    Owner(AccountId),
+    /// A signed call.
+    Key {
+        /// Of this account.
+        account: AccountId,
+        /// With this key.
+        #[serde(with = "key_id")]
+        key: KeyId,
+    },
+    /// An operator, by name.
+    Operator(String),
+    /// The world file of a demo.
+    World,
+    /// A rule that acts with time.
+    System,
+}
+
+/// One audit record, before the store gives it its place in the chain. It holds summaries, never secrets.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditEvent {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub who: Actor,
+    /// From where, when it came over the network.
+    pub from: Option<IpAddr>,
+    /// What was done.
+    pub action: Action,
+    /// Whose account.
+    pub account: AccountId,
+    /// The key that was addressed, when there was one alone.
+    #[serde(with = "optional_key_id")]
+    pub key: Option<KeyId>,
+    /// The records before; none when they were made now.
+    pub before: Vec<AuditState>,
+    /// The records after.
+    pub after: Vec<AuditState>,
+}
+
+/// What an audit record shows of a record.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuditState {
+    /// Of an account.
+    Account(AccountSummary),
+    /// Of a key.
+    Key(KeySummary),
+}
+
+/// What was done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// An account was opened.
+    AccountCreated,
+    /// An account was frozen.
+    AccountFrozen,
+    /// A freeze ended.
+    AccountUnfrozen,
+    /// A key was made.
+    KeyCreated,
+    /// A special key was made.
+    SpecialKeyCreated,
+    /// A key's IP list was replaced.
+    KeyIpEdited,
+    /// A key was put out of use.
+    KeyDisabled,
+    /// A key was put back into use.
+    KeyEnabled,
+    /// Keys were deleted.
+    KeyDeleted,
+}

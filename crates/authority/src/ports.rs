@@ -1,0 +1,153 @@
+//! What this crate asks of the world. Adapters on the fourth floor answer.
+
+use crate::account::{Account, Email, Sealed};
+use crate::change::{Change, Committed, EffectId};
+use crate::key::KeyRecord;
+use core::future::Future;
+use latchkey_crypto::key_type::KeyType;
+use latchkey_protocol::{AccountId, ApiKey, KeyId};
+
+/// The four ports, tied together by whoever assembles the house.
+pub trait Ports: Send + Sync {
+    /// Where records rest.
+    type Store: Store;
+    /// What seals secrets and delivers randomness.
+    type Secrets: Secrets;
+    /// What admits calls on this node.
+    type Live: Live;
+    /// What delivers effects to the exchange.
+    type Outbox: Outbox;
+
+    /// The store.
+    fn store(&self) -> &Self::Store;
+    /// The secrets.
+    fn secrets(&self) -> &Self::Secrets;
+    /// The live keys.
+    fn live(&self) -> &Self::Live;
+    /// The outbox.
+    fn outbox(&self) -> &Self::Outbox;
+}
+
+/// Where accounts, keys, audit records and the outbox rest.
+pub trait Store: Send + Sync {
+    /// An account with its master and its keys, all read at one revision; `None` when there is no such account.
+    /// Deleted keys are left out; disabled and expired ones are there.
+    fn load(&self, account: AccountId) -> impl Future<Output = Result<Option<Loaded>, StoreError>> + Send;
+
+    /// The account that signs in with `email`.
+    fn account_by_email(&self, email: &Email) -> impl Future<Output = Result<Option<AccountId>, StoreError>> + Send;
+
+    /// A key by its public name, deleted ones too.
+    fn key(&self, api_key: ApiKey) -> impl Future<Output = Result<Option<KeyRecord>, StoreError>> + Send;
+
+    /// Every key of an account, deleted ones too, oldest first.
+    fn all_keys(&self, account: AccountId) -> impl Future<Output = Result<Vec<KeyRecord>, StoreError>> + Send;
+
+    /// Whether a key that is not deleted, of whatever account, has a public key with this SHA-256.
+    fn public_key_known(&self, fingerprint: [u8; 32]) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Takes a number for a new account, above zero and never given before; gaps do no harm.
+    fn next_account_id(&self) -> impl Future<Output = Result<AccountId, StoreError>> + Send;
+
+    /// Applies a change whole or not at all: checks every expected version and guard, takes the next revision,
+    /// writes the records, the outbox and the audit record, and makes all of it durable.
+    fn commit(&self, change: Change) -> impl Future<Output = Result<Committed, StoreError>> + Send;
+}
+
+/// An account and what decisions about it ask.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Loaded {
+    /// The account.
+    pub account: Account,
+    /// Its master, when it is a sub-account.
+    pub master: Option<Account>,
+    /// Its keys but the deleted ones.
+    pub keys: Vec<KeyRecord>,
+}
+
+/// Why the store did not do as asked. Nothing was changed, except after `Unavailable`, where it is not known.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A record or guard is at another version: load, decide and commit again.
+    #[error("a record was changed meanwhile")]
+    Conflict,
+    /// The e-mail address, public name or id is already taken.
+    #[error("`{0}` is already taken")]
+    Taken(&'static str),
+    /// A stored record is not readable.
+    #[error("a stored record is not readable")]
+    Record(#[from] crate::stored::RecordError),
+    /// The store does not answer.
+    #[error("the store does not answer")]
+    Unavailable(#[source] Box<dyn core::error::Error + Send + Sync>),
+}
+
+/// What a sealed secret is for; part of what the seal is bound to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// The secret of an HMAC key.
+    HmacSecret,
+    /// The seed of one-time codes.
+    TotpSeed,
+}
+
+impl Purpose {
+    /// The text that goes into the seal.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HmacSecret => "hmac-secret",
+            Self::TotpSeed => "totp-seed",
+        }
+    }
+}
+
+/// What a sealed secret belongs to; the same value must be given to open it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SealFor {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Whose it is.
+    pub account: AccountId,
+    /// Of which key and type; `None` for secrets of the account itself.
+    pub key: Option<(KeyId, KeyType)>,
+}
+
+/// Seals secrets and delivers randomness.
+pub trait Secrets: Send + Sync {
+    /// Seals `secret`, bound to what it is for.
+    fn seal(&self, what: SealFor, secret: &[u8]) -> Sealed;
+
+    /// Fills `bytes` from the system's random source, or stops the program.
+    fn random(&self, bytes: &mut [u8]);
+}
+
+/// What admits calls on this node. It is told after a commit and before the answer.
+pub trait Live: Send + Sync {
+    /// Puts the records of a change in force: when it returns, no call is admitted against the former state.
+    /// Changes may arrive out of order; a revision older than that of the record in force is ignored.
+    fn apply(&self, committed: &Committed);
+}
+
+/// Delivers effects to the exchange.
+pub trait Outbox: Send + Sync {
+    /// Returns when the exchange has carried out these effects, in order and durably.
+    fn settle(&self, effects: &[EffectId]) -> impl Future<Output = Result<(), NotSettled>> + Send;
+}
+
+/// The exchange did not carry out an effect yet; it stays in the outbox and is tried again.
+#[derive(Debug, thiserror::Error)]
+#[error("the exchange has not carried out the change yet")]
+pub struct NotSettled;
+
+/// What the exchange knows and decisions ask: values, read by the venue just before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ExchangeFacts {
+    /// The account is in special-key mode.
+    pub special_mode: bool,
+    /// It owes something in its cross margin account.
+    pub has_liability: bool,
+    /// It is being liquidated.
+    pub in_liquidation: bool,
+    /// Whether the addressed pair can be traded on isolated margin; unasked is `false`.
+    pub isolated_pair: bool,
+}
