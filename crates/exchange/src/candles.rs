@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(rows[0].close_time.as_millis() - rows[0].open_time.as_millis(), 59_999);
         let from = Timestamp::from_micros(NOW + 31 * SECOND);
         let later = candles.klines(Interval::M1, Some(from), None, 2, at);
-        assert_eq!(later.iter().map(|k| k.close.scaled()).collect::<Vec<_>>(), [97, 97]);
+        assert_eq!(later.iter().map(|k| k.close.scaled()).collect::<Vec<_>>(), [97, 101]);
         let last = candles.klines(Interval::H1, None, None, 5, at);
         assert_eq!(last.iter().map(|k| (k.open.scaled(), k.trades)).collect::<Vec<_>>(), [(100, 4)]);
         assert_eq!(candles.volume_of_last(1, NOW + 250 * SECOND), (2, 202));

@@ -17,7 +17,7 @@ use crate::Rate;
 use crate::book::{NodeId, Party, opposite};
 use crate::ledger::Ledger;
 use crate::market::Market;
-use crate::matching::{Taker, take};
+use crate::matching::{Taker, Target, take};
 use crate::rng::{Rng, mix};
 use crate::spec::SymbolSpec;
 
@@ -161,7 +161,7 @@ fn quote(market: &mut Market, ledger: &mut Ledger, cell: i64, side: Side, center
     let slot = slot_of(cell);
     let party = Party::House(slot);
     let taker = Taker { party, side, limit: Some(price), self_trade_prevention: SelfTradePrevention::None };
-    let taken = take(market, ledger, &taker, quantity, Rate::ZERO, at, &mut Vec::new());
+    let taken = take(market, ledger, taker, Target::Base(quantity), Rate::ZERO, at, &mut Vec::new());
     if taken.rest > 0 {
         let node = market.book.insert(side, price, taken.rest, party);
         if let Some(place) = market.flow.as_mut().and_then(|flow| flow.quotes.get_mut(usize::from(slot))) {
@@ -185,5 +185,5 @@ fn take_a_little(market: &mut Market, ledger: &mut Ledger, at: Timestamp) {
     let limit = Some(best.saturating_add(reach));
     let party = Party::House(TAKER_SLOT);
     let taker = Taker { party, side, limit, self_trade_prevention: SelfTradePrevention::None };
-    take(market, ledger, &taker, quantity, Rate::ZERO, at, &mut Vec::new());
+    take(market, ledger, taker, Target::Base(quantity), Rate::ZERO, at, &mut Vec::new());
 }

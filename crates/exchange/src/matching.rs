@@ -7,7 +7,7 @@
 use latchkey_protocol::order::{OrderStatus, SelfTradePrevention, Side};
 use latchkey_protocol::{Amount, Price, Quantity, Timestamp};
 
-use crate::book::{Book, NodeId, Party, opposite};
+use crate::book::{Book, Node, NodeId, Party, opposite};
 use crate::ledger::{Ledger, TradeSide};
 use crate::market::Market;
 use crate::order::notional;
@@ -67,7 +67,7 @@ pub(crate) struct Taken {
     pub(crate) spent: i128,
     pub(crate) prevented: i64,
     pub(crate) prevented_match: i64,
-    /// What is still wanted; zero unless taking ended early.
+    /// What is still wanted of base; zero for an order by quote.
     pub(crate) rest: i64,
     pub(crate) end: End,
 }
@@ -152,136 +152,171 @@ impl Target {
     }
 }
 
+/// A taker on its way through a market's book.
+struct Taking<'a> {
+    market: &'a mut Market,
+    ledger: &'a mut Ledger,
+    taker: Taker,
+    at: Timestamp,
+    target: Target,
+    taken: Taken,
+    /// Whether the last thing that happened was self-trade prevention.
+    just_prevented: bool,
+}
+
 /// Takes from a market's book and books both sides of every trade. The taker pays from its free balance, which the
 /// caller has checked; its order's own fields are the caller's to set.
 pub(crate) fn take(
     market: &mut Market,
     ledger: &mut Ledger,
-    taker: &Taker,
-    quantity: i64,
+    taker: Taker,
+    target: Target,
     rate: Rate,
     at: Timestamp,
     fills: &mut Vec<Fill>,
 ) -> Taken {
-    let mut taken =
-        Taken { executed: 0, spent: 0, prevented: 0, prevented_match: 0, rest: quantity, end: End::Exhausted };
-    let maker_side = opposite(taker.side);
-    while taken.rest > 0 {
-        let Some((price, node_id)) = market.book.best(maker_side).filter(|(price, _)| taker.accepts(*price)) else {
-            return taken;
-        };
-        let maker = *market.book.node(node_id);
-        if let Some(mode) = taker.prevention_against(maker.party) {
-            prevent(market, ledger, mode, maker_side, node_id, &mut taken, at);
-            if taken.end == End::SelfTrade {
-                return taken;
+    let taken = Taken { executed: 0, spent: 0, prevented: 0, prevented_match: 0, rest: 0, end: End::Exhausted };
+    let mut taking = Taking { market, ledger, taker, at, target, taken, just_prevented: false };
+    taking.run(rate, fills);
+    if let Target::Base(left) = taking.target {
+        taking.taken.rest = left;
+    }
+    taking.taken
+}
+
+impl Taking<'_> {
+    fn run(&mut self, rate: Rate, fills: &mut Vec<Fill>) {
+        let maker_side = opposite(self.taker.side);
+        loop {
+            let Some((price, node_id)) = self.market.book.best(maker_side).filter(|(p, _)| self.taker.accepts(*p))
+            else {
+                return;
+            };
+            let room = i64::MAX - self.taken.executed - self.taken.prevented;
+            let wanted = self.target.wanted(price).min(room);
+            if wanted == 0 {
+                return self.done();
             }
-            continue;
+            let maker = *self.market.book.node(node_id);
+            let quantity = wanted.min(maker.remaining);
+            match self.taker.prevention_against(maker.party) {
+                None => self.trade(node_id, quantity, rate, fills),
+                Some(SelfTradePrevention::ExpireMaker) => {
+                    self.expire_maker(&maker);
+                    continue;
+                }
+                Some(SelfTradePrevention::Decrement) => self.decrement(node_id, quantity),
+                Some(mode) => {
+                    self.expire_taker(quantity);
+                    if mode == SelfTradePrevention::ExpireBoth {
+                        self.expire_maker(&maker);
+                    }
+                    return;
+                }
+            }
+            self.target.spend(price, quantity);
+            if self.target.is_spent() || quantity < maker.remaining {
+                return self.done();
+            }
         }
-        let quantity = taken.rest.min(maker.remaining);
-        let gone = market.book.reduce(maker_side, node_id, quantity);
-        let id = market.print(taker.side, price, quantity, at, taken.executed > 0);
-        let blank = TradeSide {
+    }
+
+    /// It has all it wanted, by trading or by prevention.
+    fn done(&mut self) {
+        self.taken.end = if self.just_prevented { End::SelfTrade } else { End::Done };
+    }
+
+    fn trade(&mut self, node_id: NodeId, quantity: i64, rate: Rate, fills: &mut Vec<Fill>) {
+        let maker_side = opposite(self.taker.side);
+        let maker = *self.market.book.node(node_id);
+        let price = maker.price;
+        let gone = self.market.book.reduce(maker_side, node_id, quantity);
+        let id = self.market.print(self.taker.side, price, quantity, self.at, self.taken.executed > 0);
+        let sides = TradeSide {
             id,
             order: 0,
             price,
             quantity,
             commission: 0,
-            time: at.as_micros(),
+            time: self.at.as_micros(),
             side: maker_side,
             is_maker: true,
         };
-        market.settle_maker(ledger, maker.party, &blank, gone);
-        let exchange = market.exchange(price, quantity);
-        match taker.party {
-            Party::House(_) => ledger.settle_house(taker.side, &exchange),
+        self.market.settle_maker(self.ledger, maker.party, &sides, gone);
+        let exchange = self.market.exchange(price, quantity);
+        match self.taker.party {
+            Party::House(_) => self.ledger.settle_house(self.taker.side, &exchange),
             Party::Wallet(wallet, order) => {
-                let commission = ledger.settle(wallet, taker.side, &exchange, rate, false, at);
-                let side = TradeSide { order, commission, side: taker.side, is_maker: false, ..blank };
-                ledger.wallet_mut(wallet).activity_mut(market.number).trades.push(side);
-                let received = if taker.side == Side::Buy { market.base } else { market.quote };
+                let side = self.taker.side;
+                let commission = self.ledger.settle(wallet, side, &exchange, rate, false, self.at);
+                let own = TradeSide { order, commission, side, is_maker: false, ..sides };
+                self.ledger.wallet_mut(wallet).activity_mut(self.market.number).trades.push(own);
+                let received = if side == Side::Buy { self.market.base } else { self.market.quote };
                 fills.push(Fill {
                     price: Price::from_scaled(price),
                     quantity: Quantity::from_scaled(quantity),
                     commission: Amount::from_scaled(commission),
-                    commission_asset: ledger.asset(received),
+                    commission_asset: self.ledger.asset(received),
                     trade_id: id,
                 });
             }
         }
-        taken.executed += quantity;
-        taken.spent += exchange.notional;
-        taken.rest -= quantity;
+        self.taken.executed += quantity;
+        self.taken.spent += exchange.notional;
+        self.just_prevented = false;
     }
-    taken.end = End::Done;
-    taken
-}
 
-/// Carries out self-trade prevention at a would-be match.
-fn prevent(
-    market: &mut Market,
-    ledger: &mut Ledger,
-    mode: SelfTradePrevention,
-    maker_side: Side,
-    node_id: NodeId,
-    taken: &mut Taken,
-    at: Timestamp,
-) {
-    let maker = *market.book.node(node_id);
-    let Party::Wallet(_, index) = maker.party else {
-        return;
-    };
-    market.last_prevented_match += 1;
-    let match_id = market.last_prevented_match;
-    let expires_taker = matches!(mode, SelfTradePrevention::ExpireTaker | SelfTradePrevention::ExpireBoth);
-    let expires_maker = matches!(mode, SelfTradePrevention::ExpireMaker | SelfTradePrevention::ExpireBoth);
-    if expires_maker {
-        market.close(ledger, index, OrderStatus::ExpiredInMatch, None, at);
-        let order = market.orders.at_mut(index);
-        order.prevented += maker.remaining;
-        order.prevented_match = match_id;
+    /// The number of the next prevented match.
+    fn prevented_match(&mut self) -> i64 {
+        self.market.last_prevented_match += 1;
+        self.market.last_prevented_match
     }
-    if expires_taker {
-        taken.prevented += taken.rest;
-        taken.prevented_match = match_id;
-        taken.rest = 0;
-        taken.end = End::SelfTrade;
-    }
-    if !expires_maker && !expires_taker {
-        decrement(market, ledger, maker_side, node_id, index, match_id, taken, at);
-    }
-}
 
-/// Takes the smaller quantity from both; what is emptied expires.
-#[expect(clippy::too_many_arguments, reason = "one step of `prevent`, split off to be read alone")]
-fn decrement(
-    market: &mut Market,
-    ledger: &mut Ledger,
-    maker_side: Side,
-    node_id: NodeId,
-    index: u32,
-    match_id: i64,
-    taken: &mut Taken,
-    at: Timestamp,
-) {
-    let quantity = taken.rest.min(market.book.node(node_id).remaining);
-    let gone = market.book.reduce(maker_side, node_id, quantity);
-    let asset = if maker_side == Side::Buy { market.quote } else { market.base };
-    let order = market.orders.at_mut(index);
-    let wallet = ledger.wallet_mut(order.wallet);
-    wallet.release(asset, order.hold(quantity), at);
-    order.prevented += quantity;
-    order.prevented_match = match_id;
-    order.updated = at.as_micros();
-    if gone {
-        order.node = None;
-        order.status = OrderStatus::ExpiredInMatch;
-        wallet.activity_mut(market.number).close(index);
+    fn expire_maker(&mut self, maker: &Node) {
+        let match_id = match self.taken.end {
+            End::SelfTrade => self.taken.prevented_match,
+            _ => self.prevented_match(),
+        };
+        if let Party::Wallet(_, index) = maker.party {
+            self.market.close(self.ledger, index, OrderStatus::ExpiredInMatch, None, self.at);
+            let order = self.market.orders.at_mut(index);
+            order.prevented += maker.remaining;
+            order.prevented_match = match_id;
+        }
     }
-    taken.prevented += quantity;
-    taken.prevented_match = match_id;
-    taken.rest -= quantity;
-    if taken.rest == 0 {
-        taken.end = End::SelfTrade;
+
+    /// The whole rest of an order by quantity; of one by quote, what it would have traded here.
+    fn expire_taker(&mut self, quantity: i64) {
+        self.taken.prevented_match = self.prevented_match();
+        self.taken.prevented += match &mut self.target {
+            Target::Base(left) => core::mem::take(left),
+            Target::Quote { .. } => quantity,
+        };
+        self.taken.end = End::SelfTrade;
+    }
+
+    /// Takes the quantity from both; what is emptied expires.
+    fn decrement(&mut self, node_id: NodeId, quantity: i64) {
+        let maker_side = opposite(self.taker.side);
+        let match_id = self.prevented_match();
+        let maker = *self.market.book.node(node_id);
+        let gone = self.market.book.reduce(maker_side, node_id, quantity);
+        if let Party::Wallet(wallet, index) = maker.party {
+            let asset = if maker_side == Side::Buy { self.market.quote } else { self.market.base };
+            let order = self.market.orders.at_mut(index);
+            let wallet = self.ledger.wallet_mut(wallet);
+            wallet.release(asset, order.hold(quantity), self.at);
+            order.prevented += quantity;
+            order.prevented_match = match_id;
+            order.updated = self.at.as_micros();
+            if gone {
+                order.node = None;
+                order.status = OrderStatus::ExpiredInMatch;
+                wallet.activity_mut(self.market.number).close(index);
+            }
+        }
+        self.taken.prevented += quantity;
+        self.taken.prevented_match = match_id;
+        self.just_prevented = true;
     }
 }

@@ -17,14 +17,14 @@ use crate::{LiquidityFloor, NewOrder, Refusal};
 pub(super) struct Accepted {
     pub(super) market: u16,
     pub(super) wallet: u32,
+    /// For a market order by quote quantity, what it will come to.
     pub(super) quantity: i64,
     /// `None` takes any price.
     pub(super) price: Option<i64>,
+    /// Zero unless the order is by quote quantity.
     pub(super) quote_quantity: i128,
     pub(super) time_in_force: TimeInForce,
     pub(super) self_trade_prevention: SelfTradePrevention,
-    /// A market order by quote quantity for which the book does not suffice: what it gets is all it gets.
-    pub(super) runs_dry: bool,
 }
 
 /// The parameters of an order whose presence fits its type.
@@ -77,9 +77,8 @@ impl Core {
         };
         let by_quote = shape.quote.map(|amount| by_quote(market, &taker, amount));
         let quantity = by_quote.as_ref().map_or(shape.quantity, |plan| plan.quantity);
-        let runs_dry = by_quote.as_ref().is_some_and(|plan| plan.runs_dry);
-        if let Some(floor) = runs_dry.then(|| too_thin(market, quantity)).flatten() {
-            return Err(Refusal::Liquidity(floor));
+        if by_quote.as_ref().is_some_and(|plan| plan.runs_dry) {
+            deep_enough(market, quantity)?;
         }
         filters::lot(market, quantity, shape.price.is_none())?;
         filters::value(market, shape.price, quantity, shape.quote, at)?;
@@ -129,7 +128,6 @@ impl Core {
             quote_quantity: shape.quote.unwrap_or_default().scaled(),
             time_in_force: shape.time_in_force,
             self_trade_prevention,
-            runs_dry,
         })
     }
 }
@@ -223,14 +221,16 @@ fn by_quote(market: &Market, taker: &Taker, amount: Amount) -> ByQuote {
     ByQuote { quantity, runs_dry: walk.end == End::Exhausted }
 }
 
-/// The least quantity that a book which was emptied did not reach.
-fn too_thin(market: &Market, quantity: Quantity) -> Option<LiquidityFloor> {
+/// Whether a book that was emptied gave at least the least quantity.
+fn deep_enough(market: &Market, quantity: Quantity) -> Result<(), Refusal> {
     let filters = &market.spec.filters;
     if quantity < filters.lot_size.min {
-        return Some(LiquidityFloor::LotSize);
+        return Err(Refusal::Liquidity(LiquidityFloor::LotSize));
     }
-    let market_min = filters.market_lot_size.map(|lot| lot.min).unwrap_or_default();
-    (quantity < market_min).then_some(LiquidityFloor::MarketLotSize)
+    if filters.market_lot_size.is_some_and(|lot| quantity < lot.min) {
+        return Err(Refusal::Liquidity(LiquidityFloor::MarketLotSize));
+    }
+    Ok(())
 }
 
 fn would_take(market: &Market, side: Side, price: Option<Price>) -> bool {

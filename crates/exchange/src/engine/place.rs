@@ -120,12 +120,16 @@ fn execute(
     }
     let owner = ledger.wallet(wallet).owner;
     let rate = ledger.commission(owner, &market.spec).taker;
-    let taken = take(market, ledger, &taker, accepted.quantity, rate, at, fills);
+    let target = match accepted.quote_quantity {
+        0 => Target::Base(accepted.quantity),
+        amount => Target::Quote { amount, step: market.spec.filters.lot_size.step.scaled() },
+    };
+    let taken = take(market, ledger, taker, target, rate, at, fills);
     if taken.executed > 0 {
         ledger.owner_mut(owner).counter.lower(at, TAKER_GIVES_BACK);
     }
     let rests = taken.end == End::Exhausted && !is_market && accepted.time_in_force == TimeInForce::Gtc;
-    let (status, expiry) = outcome(&taken, is_market, rests, accepted.runs_dry);
+    let (status, expiry) = outcome(&taken, is_market, rests);
     let (base, quote, number) = (market.base, market.quote, market.number);
     let order = market.orders.at_mut(index);
     order.executed = taken.executed;
@@ -144,10 +148,9 @@ fn execute(
 }
 
 /// What has become of an order that has taken all it could.
-fn outcome(taken: &Taken, is_market: bool, rests: bool, runs_dry: bool) -> (OrderStatus, Option<ExpiryReason>) {
+fn outcome(taken: &Taken, is_market: bool, rests: bool) -> (OrderStatus, Option<ExpiryReason>) {
     match taken.end {
         End::SelfTrade => (OrderStatus::ExpiredInMatch, None),
-        End::Done if runs_dry => (OrderStatus::Expired, Some(ExpiryReason::InsufficientLiquidity)),
         End::Done => (OrderStatus::Filled, None),
         End::Exhausted if rests && taken.executed > 0 => (OrderStatus::PartiallyFilled, None),
         End::Exhausted if rests => (OrderStatus::New, None),

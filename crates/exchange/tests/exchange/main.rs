@@ -1,0 +1,14 @@
+//! The exchange from outside: orders, filters, counts, conservation, replay, and a slow obvious book to compare with.
+
+mod counts;
+mod effects;
+mod filters;
+mod flow;
+mod laws;
+mod log;
+mod names;
+mod orders;
+mod queries;
+mod reference;
+mod self_trade;
+mod support;
