@@ -1,0 +1,76 @@
+//! The command line's verbs for the caller's side: key pairs, signatures, signed calls.
+//!
+//! Each verb has `Args` (clap) and `run`, which prints and says how the program ends. A secret never comes from the
+//! command line, where other users of the machine could see it: it comes from the environment, a private file, a
+//! prompt, or another command's output.
+
+use core::fmt;
+use std::path::PathBuf;
+
+use latchkey_client::credentials;
+use latchkey_crypto::key_type::KeyType;
+
+pub mod call;
+mod credentials_file;
+mod json;
+pub mod keygen;
+mod private_file;
+mod profiles;
+mod secret_source;
+pub mod sign;
+
+/// Where a verb takes its key from.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct KeyArgs {
+    /// Use this profile of the profiles file
+    #[arg(long, value_name = "NAME", conflicts_with = "credentials")]
+    profile: Option<String>,
+
+    /// The profiles file [default: $LATCHKEY_PROFILES, else ~/.config/latchkey/profiles.toml]
+    #[arg(long, value_name = "FILE", requires = "profile")]
+    profiles: Option<PathBuf>,
+
+    /// Use a key of this credentials file, as `latchkey demo` writes it
+    #[arg(long, value_name = "FILE")]
+    credentials: Option<PathBuf>,
+
+    /// Which key of the credentials file: LABEL or ACCOUNT/LABEL; needless when it holds one
+    #[arg(long, value_name = "LABEL", requires = "credentials")]
+    key: Option<String>,
+}
+
+/// A value of the environment. The command line is one of the two places that may ask for it.
+fn environment(name: &str) -> Option<String> {
+    std::env::var_os(name).and_then(|value| value.into_string().ok()).filter(|value| !value.is_empty())
+}
+
+/// Reads the name of a key type for clap.
+fn parse_key_type(name: &str) -> Result<KeyType, credentials::CredentialsError> {
+    credentials::key_type(name)
+}
+
+/// Text from elsewhere on its way to a terminal: control characters are shown, not obeyed.
+struct Printable<'a>(&'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars() {
+            match character {
+                '\n' | '\t' => write!(f, "{character}")?,
+                control if control.is_control() => write!(f, "{}", control.escape_unicode())?,
+                plain => write!(f, "{plain}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_not_steered_from_outside() {
+        assert_eq!(Printable("a\u{1b}[2Jb\r\u{9b}c\n").to_string(), "a\\u{1b}[2Jb\\u{d}\\u{9b}c\n");
+    }
+}
