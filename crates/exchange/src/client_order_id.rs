@@ -46,10 +46,13 @@ impl ClientOrderId {
     pub(crate) fn generate(high: u64, low: u64) -> Self {
         const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         let mut bytes = [0; MAX];
-        let mut rest = u128::from(high) << 64 | u128::from(low);
-        for byte in bytes.iter_mut().take(GENERATED) {
-            *byte = usize::try_from(rest % 62).ok().and_then(|i| ALPHABET.get(i)).copied().unwrap_or(b'0');
-            rest /= 62;
+        let (first, last) = bytes.split_at_mut(GENERATED / 2);
+        for (half, number) in [(first, high), (last, low)] {
+            let mut rest = number;
+            for byte in half.iter_mut().take(GENERATED / 2) {
+                *byte = ALPHABET.get((rest % 62) as usize).copied().unwrap_or(b'0');
+                rest /= 62;
+            }
         }
         Self { length: GENERATED as u8, bytes }
     }

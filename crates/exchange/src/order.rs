@@ -115,5 +115,13 @@ pub(crate) fn order_index(id: i64) -> Option<u32> {
 /// Price × quantity in quote units, scaled by 10^8. Exact on every accepted order, since the decimals of tick and
 /// step sum to at most eight.
 pub(crate) fn notional(price: i64, quantity: i64) -> i128 {
-    i128::from(price) * i128::from(quantity) / i128::from(latchkey_protocol::decimal::ONE)
+    descale(i128::from(price) * i128::from(quantity))
+}
+
+/// Divides by 10^8. Most numbers fit into 64 bits, where that is many times faster.
+pub(crate) fn descale(scaled_twice: i128) -> i128 {
+    match i64::try_from(scaled_twice) {
+        Ok(short) => i128::from(short / latchkey_protocol::decimal::ONE),
+        Err(_) => scaled_twice / i128::from(latchkey_protocol::decimal::ONE),
+    }
 }

@@ -98,7 +98,7 @@ impl Rate {
             return 0;
         }
         match received.checked_mul(i128::from(self.0)) {
-            Some(product) => (product + one / 2) / one,
+            Some(product) => crate::order::descale(product + one / 2),
             None => received / one * i128::from(self.0),
         }
     }

@@ -46,8 +46,8 @@ fn orders() -> impl Strategy<Value = NewOrder> {
         let step = spec.filters.lot_size.step.scaled();
         let start = spec.start_price.scaled();
         let near = (start / tick + offset * (start / tick / 100_000).max(1)) * tick + i64::from(spoil == 1);
-        let base = i128::from(size) * 100_000_000 * i128::from(spec.filters.notional.expect("a filter").min.scaled())
-            / i128::from(start);
+        let base =
+            i128::from(size) * 100_000_000 * spec.filters.notional.expect("a filter").min.scaled() / i128::from(start);
         let quantity = (base as i64 / step * step).max(step) + i64::from(spoil == 2);
         let is_market = order_type == OrderType::Market;
         let by_quote = is_market && by_quote;

@@ -7,11 +7,13 @@ use latchkey_protocol::order::Side;
 
 use crate::support::*;
 
+type Records = Vec<(u64, Vec<u8>)>;
+
 /// A journal in memory: what was appended is lost unless it was committed.
 #[derive(Default)]
 struct Memory {
-    durable: Vec<(u64, Vec<u8>)>,
-    pending: Vec<(u64, Vec<u8>)>,
+    durable: Records,
+    pending: Records,
     broken: bool,
 }
 
@@ -143,7 +145,7 @@ fn foreign_and_newer_records_are_refused_by_name() {
     let mut sequencer = open(&mut journal);
     sequencer.submit(1, at(0), &credit(1), &mut journal).expect("a submission");
     sequencer.commit(&mut journal).expect("a commit");
-    let open_with = |change: &dyn Fn(&mut Vec<(u64, Vec<u8>)>)| {
+    let open_with = |change: &dyn Fn(&mut Records)| {
         let mut journal = Memory { durable: journal.durable.clone(), ..Memory::default() };
         change(&mut journal.durable);
         let opened: Result<Sequencer<()>, _> = Sequencer::open(settings(), &mut journal);

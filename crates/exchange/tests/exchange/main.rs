@@ -1,5 +1,7 @@
 //! The exchange from outside: orders, filters, counts, conservation, replay, and a slow obvious book to compare with.
 
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that meets the unexpected stops there")]
+
 mod counts;
 mod effects;
 mod filters;
