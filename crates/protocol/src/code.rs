@@ -6,13 +6,19 @@
 
 use crate::Value;
 
+mod capital;
+mod engine;
 mod market;
 mod sapi;
 mod security;
+mod stream;
 
+pub use capital::*;
+pub use engine::*;
 pub use market::*;
 pub use sapi::*;
 pub use security::*;
+pub use stream::*;
 
 /// Where a row comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -121,5 +127,5 @@ pub(crate) use rows;
 
 /// Every row.
 pub fn all() -> impl Iterator<Item = &'static ErrorRow> {
-    [security::ROWS, market::ROWS, sapi::ROWS].into_iter().flatten().copied()
+    [security::ROWS, market::ROWS, engine::ROWS, stream::ROWS, sapi::ROWS, capital::ROWS].into_iter().flatten().copied()
 }
