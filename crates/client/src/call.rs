@@ -35,7 +35,8 @@ use crate::verdict::{Verdict, judge};
 pub struct Limits {
     /// The most requests that one call may send, measurements of the clock (at most two) not counted.
     pub sends_max: u32,
-    /// The most attempts to connect before anything was sent, at least one.
+    /// A request that could not be sent for want of a connection is tried again up to this attempt, counted like
+    /// `sends_max`; 1 fails at once.
     pub connects_max: u32,
     /// The most time that one call may spend waiting between them.
     pub wait_max: Duration,

@@ -177,7 +177,7 @@ impl HttpTransport {
 
 impl Transport for HttpTransport {
     fn exchange(&mut self, wire: &Wire) -> Result<Reply, TransportError> {
-        let mut response = self.send(wire).map_err(lost)?;
+        let mut response = self.send(wire).map_err(|error| lost(&self.base, &error))?;
         let headers = response.headers().iter();
         let headers = headers.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect();
         let status = response.status().as_u16();
@@ -192,9 +192,9 @@ impl Transport for HttpTransport {
 }
 
 /// Sorts errors by whether something was sent. What cannot be told apart counts as sent.
-fn lost(error: ureq::Error) -> TransportError {
+fn lost(base: &BaseUrl, error: &ureq::Error) -> TransportError {
     use ureq::Error;
-    let not_sent = match &error {
+    let not_sent = match error {
         Error::HostNotFound
         | Error::ConnectionFailed
         | Error::BadUri(_)
@@ -205,7 +205,7 @@ fn lost(error: ureq::Error) -> TransportError {
         Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
         _ => false,
     };
-    let reason = describe(&error);
+    let reason = format!("{base}: {}", describe(error));
     if not_sent { TransportError::NotSent(reason) } else { TransportError::NoAnswer(reason) }
 }
 
@@ -213,6 +213,7 @@ fn lost(error: ureq::Error) -> TransportError {
 fn describe(error: &ureq::Error) -> String {
     match error {
         ureq::Error::BadUri(_) | ureq::Error::RequireHttpsOnly(_) => "the address is not one".to_owned(),
+        ureq::Error::Io(error) => error.to_string(),
         error => error.to_string(),
     }
 }
@@ -274,7 +275,8 @@ mod tests {
     #[test]
     fn only_errors_before_the_first_byte_count_as_not_sent() {
         let io = |kind| ureq::Error::Io(io::Error::from(kind));
-        let is_not_sent = |error| matches!(lost(error), TransportError::NotSent(_));
+        let base = BaseUrl::parse("https://localhost").unwrap();
+        let is_not_sent = |error| matches!(lost(&base, &error), TransportError::NotSent(_));
         assert!(is_not_sent(io(io::ErrorKind::ConnectionRefused)));
         assert!(is_not_sent(ureq::Error::HostNotFound));
         assert!(is_not_sent(ureq::Error::Timeout(Timeout::Connect)));

@@ -5,6 +5,7 @@
 //! prompt, or another command's output.
 
 use core::fmt;
+use std::io::Write;
 use std::path::PathBuf;
 
 use latchkey_client::credentials;
@@ -37,6 +38,11 @@ pub struct KeyArgs {
     /// Which key of the credentials file: LABEL or ACCOUNT/LABEL; needless when it holds one
     #[arg(long, value_name = "LABEL", requires = "credentials")]
     key: Option<String>,
+}
+
+/// Tells why a verb cannot be done. The whole chain stands on one line, and no trace of calls is ever printed.
+fn tell(error: &anyhow::Error, notes: &mut dyn Write) -> std::io::Result<()> {
+    writeln!(notes, "error: {}", Printable(&format!("{error:#}")))
 }
 
 /// A value of the environment. The command line is one of the two places that may ask for it.

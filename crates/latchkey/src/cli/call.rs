@@ -108,7 +108,7 @@ fn call(args: &Args, out: &mut dyn Write, notes: &mut dyn Write) -> anyhow::Resu
     let (mut client, request) = match prepare(args) {
         Ok(prepared) => prepared,
         Err(error) => {
-            writeln!(notes, "error: {}", Printable(&format!("{error:#}")))?;
+            super::tell(&error, notes)?;
             return Ok(USAGE);
         }
     };
@@ -213,7 +213,7 @@ fn print(request: &Request, result: &CallResult, out: &mut dyn Write, notes: &mu
             Ok(UNKNOWN)
         }
         Err(error) => {
-            writeln!(notes, "error: {}", Printable(&chain(error)))?;
+            super::tell(&error.clone().into(), notes)?;
             Ok(not_called(error))
         }
     }
@@ -262,7 +262,7 @@ fn print_json(result: &CallResult, out: &mut dyn Write) -> anyhow::Result<u8> {
         }
         Err(error) => {
             members.push(("outcome", json::string("not-sent")));
-            members.push(("message", json::string(&chain(error))));
+            members.push(("message", json::string(&format!("{:#}", anyhow::Error::from(error.clone())))));
             not_called(error)
         }
     };
@@ -281,11 +281,6 @@ fn push_reply(members: &mut Vec<(&str, String)>, headers: &Headers, body: &[u8])
 fn object(members: &[(&str, String)]) -> String {
     let members: Vec<_> = members.iter().map(|(name, value)| format!("{}:{value}", json::string(name))).collect();
     format!("{{{}}}", members.join(","))
-}
-
-/// The error and what is behind it on one line.
-fn chain(error: &CallError) -> String {
-    format!("{:#}", anyhow::Error::from(error.clone()))
 }
 
 fn not_called(error: &CallError) -> u8 {

@@ -52,13 +52,19 @@ fn parse_bits(text: &str) -> Result<RsaSize, &'static str> {
     }
 }
 
-/// Makes the key, writes the private part and prints the public one.
+/// Makes the key, writes the private part and prints the public one. It fails (exit status 1, told on standard
+/// error) when flags do not fit together, the file exists already, or something cannot be written.
 ///
 /// # Errors
-/// When flags do not fit together, the file exists already, or something cannot be written.
+/// When not even standard error can be written.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    make(args, &mut std::io::stdout().lock(), &mut std::io::stderr().lock())?;
-    Ok(ExitCode::SUCCESS)
+    match make(args, &mut std::io::stdout().lock(), &mut std::io::stderr().lock()) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            super::tell(&error, &mut std::io::stderr().lock())?;
+            Ok(ExitCode::FAILURE)
+        }
+    }
 }
 
 fn make(args: &Args, out: &mut dyn Write, hints: &mut dyn Write) -> anyhow::Result<()> {

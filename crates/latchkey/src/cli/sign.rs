@@ -54,13 +54,19 @@ Examples:
 /// The most bytes that are signed: the largest request that a server may take.
 const PAYLOAD_MAX: u64 = 1024 * 1024;
 
-/// Prints the signature: lower-case hex for HMAC, base64 for the other types.
+/// Prints the signature: lower-case hex for HMAC, base64 for the other types. It fails (exit status 1, told on
+/// standard error) when no key is named, it cannot be read, or the payload is too large.
 ///
 /// # Errors
-/// When no key is named, it cannot be read, or the payload is too large.
+/// When not even standard error can be written.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    sign(args, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())?;
-    Ok(ExitCode::SUCCESS)
+    match sign(args, &mut std::io::stdin().lock(), &mut std::io::stdout().lock()) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            super::tell(&error, &mut std::io::stderr().lock())?;
+            Ok(ExitCode::FAILURE)
+        }
+    }
 }
 
 fn sign(args: &Args, input: &mut dyn Read, out: &mut dyn Write) -> anyhow::Result<()> {
