@@ -7,7 +7,22 @@
 //! The venue crate calls it: it turns routes into commands and queries, owns the thread, and drives the
 //! [`Sequencer`], which writes each command to a [`ports::Journal`] and withholds answers until they are durable.
 //!
-//! Start at [`Command`], then [`Core`].
+//! ```text
+//! Command ─▶ Core::apply ─▶ judge ─▶ accept ─▶ match ─▶ rest or end ─▶ Reply
+//!                             │                  │
+//!                          Refusal        ledger, tape, candles, order count
+//! ```
+//!
+//! What it never does: round a trade (commissions alone round, half-up at eight decimals), let a balance fall below
+//! zero, trade through a limit price, or depend on the order of a hash table. Amounts only move: for each asset,
+//! wallets, fees and the synthetic market together hold what was issued.
+//!
+//! What it keeps: every order and trade of an account, for good; of the public tape 10 000 trades a symbol; of candles
+//! an hour of seconds, two weeks of minutes and five years of hours. Quotes of the synthetic market leave no orders
+//! behind.
+//!
+//! Start at [`Command`], then [`Core`]. Orders: `engine` (the rules), `matching`, `book`, `order`. Money: `ledger`.
+//! The market that makes itself: `flow`.
 
 mod book;
 mod candles;

@@ -43,8 +43,6 @@ pub enum Refusal {
     OrderTypeNotSupported(OrderType),
     /// The symbol does not take iceberg orders.
     IcebergNotSupported,
-    /// The symbol does not take trailing orders.
-    TrailingStopNotSupported,
     /// The symbol does not take market orders by quote quantity.
     QuoteOrderQuantityNotSupported,
     /// The client order id belongs to an open order.
@@ -53,8 +51,6 @@ pub enum Refusal {
     InsufficientBalance,
     /// A maker-only order that would take.
     WouldMatchImmediately,
-    /// Price × quantity is zero.
-    NotionalZero,
     /// The wallet's kind may not trade the symbol.
     SymbolNotPermitted,
     /// The isolated wallet belongs to another symbol.
@@ -210,12 +206,10 @@ impl Refusal {
             Self::MarketClosed
             | Self::OrderTypeNotSupported(_)
             | Self::IcebergNotSupported
-            | Self::TrailingStopNotSupported
             | Self::QuoteOrderQuantityNotSupported
             | Self::DuplicateOrder
             | Self::InsufficientBalance
             | Self::WouldMatchImmediately
-            | Self::NotionalZero
             | Self::SymbolNotPermitted
             | Self::SymbolRestricted
             | Self::ActionDisabled
@@ -278,12 +272,10 @@ impl fmt::Display for Refusal {
             Self::BadSymbol => "Invalid symbol.",
             Self::MarketClosed => "Market is closed.",
             Self::IcebergNotSupported => "Iceberg orders are not supported for this symbol.",
-            Self::TrailingStopNotSupported => "Trailing stop orders are not supported for this symbol.",
             Self::QuoteOrderQuantityNotSupported => "Quote order qty market orders are not support for this symbol.",
             Self::DuplicateOrder => "Duplicate order sent.",
             Self::InsufficientBalance => "Account has insufficient balance for requested action.",
             Self::WouldMatchImmediately => "Order would immediately match and take.",
-            Self::NotionalZero => "Price * QTY is zero or less.",
             Self::SymbolNotPermitted => "This symbol is not permitted for this account.",
             Self::SymbolRestricted => "This symbol is restricted for this account.",
             Self::ActionDisabled => "This action is disabled on this account.",

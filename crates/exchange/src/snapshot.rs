@@ -38,7 +38,7 @@ pub enum SnapshotError {
 impl Core {
     /// SHA-256 over the encoded state: equal for equal states, on every machine.
     pub fn state_hash(&self) -> [u8; 32] {
-        self.encode(Hashing(Sha256::new())).finalize().into()
+        self.encode(Hashing { hash: Sha256::new(), waiting: Vec::with_capacity(BLOCK) }).finalize().into()
     }
 
     /// The whole state: magic, format, body, and the body's SHA-256.
@@ -104,23 +104,39 @@ impl postcard::ser_flavors::Flavor for Appending {
     }
 }
 
-/// Hashes what postcard writes, without keeping it.
-struct Hashing(Sha256);
+/// How many bytes are hashed at a time.
+const BLOCK: usize = 4_096;
+
+/// Hashes what postcard writes, a block at a time, without keeping it.
+struct Hashing {
+    hash: Sha256,
+    waiting: Vec<u8>,
+}
+
+impl Hashing {
+    fn flush(&mut self) {
+        self.hash.update(&self.waiting);
+        self.waiting.clear();
+    }
+}
 
 impl postcard::ser_flavors::Flavor for Hashing {
     type Output = Sha256;
 
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.update([byte]);
-        Ok(())
+        self.try_extend(&[byte])
     }
 
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.update(bytes);
+        if self.waiting.len() + bytes.len() > BLOCK {
+            self.flush();
+        }
+        self.waiting.extend_from_slice(bytes);
         Ok(())
     }
 
-    fn finalize(self) -> postcard::Result<Sha256> {
-        Ok(self.0)
+    fn finalize(mut self) -> postcard::Result<Sha256> {
+        self.flush();
+        Ok(self.hash)
     }
 }

@@ -6,6 +6,7 @@ use latchkey_protocol::{Amount, Price, Quantity, Timestamp, Wallet};
 use super::Core;
 use crate::book::{Party, opposite};
 use crate::filters;
+use crate::ledger::WalletState;
 use crate::market::Market;
 use crate::matching::{End, Taker, Target, walk};
 use crate::order::notional;
@@ -75,47 +76,19 @@ impl Core {
             limit: None,
             self_trade_prevention,
         };
-        let by_quote = shape.quote.map(|amount| by_quote(market, &taker, amount));
-        let quantity = by_quote.as_ref().map_or(shape.quantity, |plan| plan.quantity);
-        if by_quote.as_ref().is_some_and(|plan| plan.runs_dry) {
-            deep_enough(market, quantity)?;
-        }
-        filters::lot(market, quantity, shape.price.is_none())?;
-        filters::value(market, shape.price, quantity, shape.quote, at)?;
-        let activity = state.and_then(|state| state.activity(market.number));
-        let open_everywhere = || state.map_or(0, |s| s.activities().iter().map(|a| a.open.len()).sum());
-        let open_here = activity.map_or(0, |activity| activity.open.len());
-        filters::open_orders(market, self.exchange_max_num_orders, open_here, open_everywhere)?;
-        filters::position(market, order.side, quantity, || {
-            let base = state.map(|state| state.balance(market.base)).unwrap_or_default();
-            let open = activity.iter().flat_map(|activity| activity.open.iter()).map(|index| market.orders.at(*index));
-            let buying = open.filter(|open| open.side == Side::Buy).map(|open| i128::from(open.open_quantity()));
-            base.free + base.locked + buying.sum::<i128>()
-        })?;
-
-        // Both risk paths need free balance alone while no wallet can owe anything.
-        let needed = match (order.side, shape.price, &by_quote) {
-            (Side::Buy, Some(price), _) => notional(price.scaled(), quantity.scaled()),
-            (Side::Buy, None, Some(_)) => shape.quote.unwrap_or_default().scaled(),
-            (Side::Buy, None, None) => walk(&market.book, &taker, Target::Base(quantity.scaled())).cost,
-            (Side::Sell, ..) => i128::from(quantity.scaled()),
-        };
-        if shape.price.is_some() && needed == 0 {
-            return Err(Refusal::NotionalZero);
-        }
-        let spends = if order.side == Side::Buy { market.quote } else { market.base };
+        let quantity = sized(market, &taker, &shape)?;
+        self.within_filters(market, order.side, &shape, quantity, state, at)?;
         let (Some(wallet), Some(state)) = (wallet, state) else {
             return Err(Refusal::InsufficientBalance);
         };
-        if state.balance(spends).free < needed {
+        let spends = if order.side == Side::Buy { market.quote } else { market.base };
+        if state.balance(spends).free < spending(market, &taker, &shape, quantity) {
             return Err(Refusal::InsufficientBalance);
         }
-        if let Some(name) = &order.client_order_id {
-            // A name is free again once its order is closed, so only the newest can be open.
-            let newest = self.named(wallet, name, |_| true);
-            if newest.is_some_and(|found| self.market_at(found.market).orders.at(found.order).is_open()) {
-                return Err(Refusal::DuplicateOrder);
-            }
+        // A name is free again once its order is closed, so only the newest can be open.
+        let newest = order.client_order_id.and_then(|name| self.named(wallet, &name, |_| true));
+        if newest.is_some_and(|found| self.market_at(found.market).orders.at(found.order).is_open()) {
+            return Err(Refusal::DuplicateOrder);
         }
         if order.order_type == OrderType::LimitMaker && would_take(market, order.side, shape.price) {
             return Err(Refusal::WouldMatchImmediately);
@@ -128,6 +101,30 @@ impl Core {
             quote_quantity: shape.quote.unwrap_or_default().scaled(),
             time_in_force: shape.time_in_force,
             self_trade_prevention,
+        })
+    }
+
+    /// The filters after those of the price.
+    fn within_filters(
+        &self,
+        market: &Market,
+        side: Side,
+        shape: &Shape,
+        quantity: Quantity,
+        state: Option<&WalletState>,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
+        filters::lot(market, quantity, shape.price.is_none())?;
+        filters::value(market, shape.price, quantity, shape.quote, at)?;
+        let activity = state.and_then(|state| state.activity(market.number));
+        let open_everywhere = || state.map_or(0, |s| s.activities().iter().map(|a| a.open.len()).sum());
+        let open_here = activity.map_or(0, |activity| activity.open.len());
+        filters::open_orders(market, self.exchange_max_num_orders, open_here, open_everywhere)?;
+        filters::position(market, side, quantity, || {
+            let base = state.map(|state| state.balance(market.base)).unwrap_or_default();
+            let open = activity.iter().flat_map(|activity| activity.open.iter()).map(|index| market.orders.at(*index));
+            let buying = open.filter(|open| open.side == Side::Buy).map(|open| i128::from(open.open_quantity()));
+            base.free + base.locked + buying.sum::<i128>()
         })
     }
 }
@@ -208,17 +205,28 @@ fn supported(order: &NewOrder, market: &Market) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What a market order by quote quantity comes to.
-struct ByQuote {
-    quantity: Quantity,
-    runs_dry: bool,
-}
-
-fn by_quote(market: &Market, taker: &Taker, amount: Amount) -> ByQuote {
+/// The quantity that was sent, or what the book makes of a quote quantity.
+fn sized(market: &Market, taker: &Taker, shape: &Shape) -> Result<Quantity, Refusal> {
+    let Some(amount) = shape.quote else {
+        return Ok(shape.quantity);
+    };
     let step = market.spec.filters.lot_size.step.scaled();
     let walk = walk(&market.book, taker, Target::Quote { amount: amount.scaled(), step });
     let quantity = Quantity::from_scaled(walk.traded + walk.prevented);
-    ByQuote { quantity, runs_dry: walk.end == End::Exhausted }
+    if walk.end == End::Exhausted {
+        deep_enough(market, quantity)?;
+    }
+    Ok(quantity)
+}
+
+/// What an order may spend at most. Both risk paths ask for free balance alone while no wallet can owe anything.
+fn spending(market: &Market, taker: &Taker, shape: &Shape, quantity: Quantity) -> i128 {
+    match (taker.side, shape.price, shape.quote) {
+        (Side::Buy, Some(price), _) => notional(price.scaled(), quantity.scaled()),
+        (Side::Buy, None, Some(amount)) => amount.scaled(),
+        (Side::Buy, None, None) => walk(&market.book, taker, Target::Base(quantity.scaled())).cost,
+        (Side::Sell, ..) => i128::from(quantity.scaled()),
+    }
 }
 
 /// Whether a book that was emptied gave at least the least quantity.

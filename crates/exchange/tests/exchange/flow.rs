@@ -66,6 +66,17 @@ fn the_market_lives_and_stays_sane() {
 }
 
 #[test]
+fn quotes_stay_on_their_side_of_the_price() {
+    let mut desk = alive(MarketSettings::builtin(2));
+    for _ in 0..2_000 {
+        tick(&mut desk, 1);
+        let depth = desk.core.depth(symbol("BTCUSDT"), 100).expect("a symbol");
+        assert!(depth.bids.len() <= 20 && depth.asks.len() <= 20, "twenty levels a side");
+        assert!(depth.bids.len() >= 17 && depth.asks.len() >= 17, "{} {}", depth.bids.len(), depth.asks.len());
+    }
+}
+
+#[test]
 fn an_order_inside_the_spread_is_filled_by_the_flow() {
     let mut desk = alive(MarketSettings::builtin(3));
     let top = desk.core.book_ticker(symbol("BTCUSDT")).expect("a symbol");
