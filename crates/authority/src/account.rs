@@ -335,8 +335,8 @@ impl fmt::Debug for PasswordHash {
 
 /// An account together with its master: what every rule about a key's owner is asked of.
 ///
-/// Identity, terms and controls are the master's; a freeze of either holds; a level or an exception of either
-/// counts, because the tier is that of the customer and an exception is made for one account.
+/// Identity, terms and controls are the master's; a freeze, a deposit, a second factor and a VIP level of either
+/// count, because they are the customer's. An exception from the VIP level is made for one account alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Owner<'a> {
     account: &'a Account,

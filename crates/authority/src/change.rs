@@ -29,13 +29,6 @@ pub struct Change {
     pub direction: Direction,
 }
 
-impl Change {
-    /// Whether there is nothing to write: the state was already as asked.
-    pub const fn is_empty(&self) -> bool {
-        self.accounts.is_empty() && self.keys.is_empty() && self.effects.is_empty()
-    }
-}
-
 /// A record to write, with the version that it replaces.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Write<T> {

@@ -4,6 +4,9 @@
 //!
 //! | module | what | who asks |
 //! |---|---|---|
+//! | [`service`] | the way in: load, decide, save, tell | consoles, signed endpoints, worlds |
+//! | [`issue`], [`caller`] | the decisions, and who may ask for what | [`service`] |
+//! | [`refusal`] | every reason to refuse a change, and its answer on the wire | faces |
 //! | [`policy`] | the numbers that vary by source or operator, and their profiles | everybody |
 //! | [`permission_rules`] | what each permission needs: one row a permission | here |
 //! | [`account`], [`key`], [`ip`], [`label`] | the records and their parts, parsed once | `store`, `admission`, faces |
@@ -14,14 +17,18 @@
 //! | [`stored`] | how records rest as bytes | `store` |
 
 pub mod account;
+pub mod caller;
 pub mod change;
 pub mod effective;
 pub mod ip;
+pub mod issue;
 pub mod key;
 pub mod label;
 pub mod permission_rules;
 pub mod policy;
 pub mod ports;
+pub mod refusal;
+pub mod service;
 pub mod stored;
 pub mod trading;
 pub mod view;

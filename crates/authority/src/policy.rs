@@ -135,7 +135,7 @@ impl Profile {
 pub enum CrossMarginProRule {
     /// Special keys with an agreement, else `Forbidden`.
     ByAgreement,
-    /// The product is gone: the field of the account means nothing.
+    /// The product is gone: an account that is still in it gets `Forbidden`.
     Sunset,
 }
 

@@ -1,8 +1,9 @@
 //! What this crate asks of the world. Adapters on the fourth floor answer.
 
-use crate::account::{Account, Email, Sealed};
+use crate::account::{Account, Email, Owner, Sealed};
 use crate::change::{Change, Committed, EffectId};
 use crate::key::KeyRecord;
+use crate::refusal::Refusal;
 use core::future::Future;
 use latchkey_crypto::key_type::KeyType;
 use latchkey_protocol::{AccountId, ApiKey, KeyId};
@@ -65,21 +66,52 @@ pub struct Loaded {
     pub keys: Vec<KeyRecord>,
 }
 
+impl Loaded {
+    /// The account with its master, as the rules ask for it.
+    ///
+    /// # Errors
+    /// [`Refusal::AccountUnknown`] when the store paired it with the wrong master, which then admits nothing.
+    pub fn owner(&self) -> Result<Owner<'_>, Refusal> {
+        Owner::new(&self.account, self.master.as_ref()).ok_or(Refusal::AccountUnknown)
+    }
+}
+
 /// Why the store did not do as asked. Nothing was changed, except after `Unavailable`, where it is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A record or guard is at another version: load, decide and commit again.
     #[error("a record was changed meanwhile")]
     Conflict,
-    /// The e-mail address, public name or id is already taken.
-    #[error("`{0}` is already taken")]
-    Taken(&'static str),
+    /// Another record has this value, which must be unique.
+    #[error("the {0} is already taken")]
+    Taken(Unique),
     /// A stored record is not readable.
     #[error("a stored record is not readable")]
     Record(#[from] crate::stored::RecordError),
     /// The store does not answer.
     #[error("the store does not answer")]
     Unavailable(#[source] Box<dyn core::error::Error + Send + Sync>),
+}
+
+/// What two records of a store never share.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unique {
+    /// The e-mail address of an account.
+    Email,
+    /// The public name of a key, deleted ones included.
+    ApiKey,
+    /// The id of an account or key.
+    Id,
+}
+
+impl core::fmt::Display for Unique {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Email => "e-mail address",
+            Self::ApiKey => "API key",
+            Self::Id => "id",
+        })
+    }
 }
 
 /// What a sealed secret is for; part of what the seal is bound to.

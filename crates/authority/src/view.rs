@@ -1,6 +1,8 @@
 //! What may be shown of records: typed, and without secrets.
 
-use crate::account::{Account, Country, CrossMarginPro, Email, Frozen, Kyc, PortfolioMargin, Products, TermsSigned};
+use crate::account::{
+    Account, Country, CrossMarginPro, Email, Frozen, Kyc, Owner, PortfolioMargin, Product, Products, TermsSigned,
+};
 use crate::effective::Effective;
 use crate::ip::IpRestriction;
 use crate::key::{AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, PermissionMode};
@@ -240,4 +242,18 @@ pub struct AccountInfoView {
     pub options: bool,
     /// `isPortfolioMarginRetailEnabled`.
     pub portfolio_margin_retail: bool,
+}
+
+impl AccountInfoView {
+    /// Of an account at `now`.
+    pub fn of(owner: &Owner<'_>, now: Timestamp) -> Self {
+        let account = owner.account();
+        Self {
+            vip_level: owner.vip(),
+            margin: account.products.is_open(Product::Margin, now),
+            futures: account.products.is_open(Product::Futures, now),
+            options: account.products.is_open(Product::Options, now),
+            portfolio_margin_retail: matches!(account.portfolio_margin, PortfolioMargin::Retail { since } if since <= now),
+        }
+    }
 }

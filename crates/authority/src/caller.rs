@@ -1,0 +1,105 @@
+//! Who asks, and what that allows.
+
+use crate::account::Owner;
+use crate::change::Actor;
+use crate::effective::{Standing, key_standing};
+use crate::issue::Case;
+use crate::key::KeyKind;
+use crate::refusal::Refusal;
+use core::net::IpAddr;
+use latchkey_protocol::{AccountId, KeyId, Permission, PermissionSet};
+
+/// Who asks for something.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Caller {
+    /// The account that the caller speaks for; for operators, worlds and rules the one that is acted upon.
+    pub account: AccountId,
+    /// From where, when it came over the network.
+    pub from: Option<IpAddr>,
+    /// How the caller was recognised.
+    pub via: Via,
+}
+
+/// How a caller was recognised.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Via {
+    /// By a signed call that was admitted.
+    Key {
+        /// With this key.
+        key: KeyId,
+        /// Of this kind.
+        kind: KeyKind,
+        /// With these permissions in force.
+        effective: PermissionSet,
+    },
+    /// As the owner, signed in.
+    Owner,
+    /// As an operator of this name.
+    Operator(String),
+    /// As the world file of a demo.
+    World,
+    /// As a rule that acts with time.
+    System,
+}
+
+/// What a caller wants to do, as far as it decides who may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Power {
+    /// Make or edit special keys, or look at them.
+    Special,
+    /// Make or widen a standard key.
+    Widen,
+    /// Take something away, or give back what was taken: delete, disable, enable, freeze, release.
+    Hold,
+}
+
+impl Caller {
+    /// The caller as records name it.
+    pub fn actor(&self) -> Actor {
+        match &self.via {
+            Via::Key { key, .. } => Actor::Key { account: self.account, key: *key },
+            Via::Owner => Actor::Owner(self.account),
+            Via::Operator(name) => Actor::Operator(name.clone()),
+            Via::World => Actor::World,
+            Via::System => Actor::System,
+        }
+    }
+
+    /// The key that made the call, when it was a signed one.
+    pub const fn key(&self) -> Option<KeyId> {
+        match self.via {
+            Via::Key { key, .. } => Some(key),
+            Via::Owner | Via::Operator(_) | Via::World | Via::System => None,
+        }
+    }
+}
+
+/// Refuses a caller that may not do this to the account of `case`.
+///
+/// A master acts on its sub-accounts. Operators never make, widen or enable a customer's key. A signed call reaches
+/// special keys, and the standard keys of sub-accounts, but never the standard keys of its own account.
+/// Source: SAPI change log, 2021-11-17: no endpoint lets a key edit itself.
+pub(crate) fn authorise(case: &Case<'_>, owner: &Owner<'_>, power: Power) -> Result<(), Refusal> {
+    let caller = case.caller;
+    let own = caller.account == owner.account().id;
+    let speaks_for = own || Some(caller.account) == owner.account().master;
+    match &caller.via {
+        Via::Key { .. } | Via::Owner if !speaks_for => Err(Refusal::NotYourAccount),
+        Via::Key { key, kind, effective } => {
+            if *kind != KeyKind::Standard {
+                return Err(Refusal::CallerKeyNotStandard);
+            }
+            if !effective.contains(Permission::SpotAndMarginTrading) {
+                return Err(Refusal::CallerLacksPermission(Permission::SpotAndMarginTrading));
+            }
+            // The line admitted the key; a change that committed since then may have ended it.
+            let ended = |key| key_standing(case.policy, owner, key, case.now) != Standing::Alive;
+            if own && case.loaded.keys.iter().find(|record| record.id == *key).is_none_or(ended) {
+                return Err(Refusal::CallerKeyDead);
+            }
+            if own && power != Power::Special { Err(Refusal::NotBySignedCall) } else { Ok(()) }
+        }
+        Via::Operator(_) if matches!(power, Power::Special | Power::Widen) => Err(Refusal::NotByOperator),
+        Via::Owner | Via::Operator(_) | Via::World | Via::System => Ok(()),
+    }
+}
