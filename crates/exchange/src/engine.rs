@@ -130,6 +130,11 @@ impl Core {
         self.limits
     }
 
+    /// `EXCHANGE_MAX_NUM_ORDERS`, if it is in force.
+    pub fn exchange_max_num_orders(&self) -> Option<u32> {
+        self.exchange_max_num_orders
+    }
+
     fn add_symbol(&mut self, spec: SymbolSpec) -> Result<(), Refusal> {
         spec.validate().map_err(Refusal::BadSpec)?;
         if self.market_index.contains_key(&spec.symbol) {

@@ -147,3 +147,47 @@ impl Core {
         wallet.updated = at;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use latchkey_protocol::order::{OrderType, Side};
+    use latchkey_protocol::{Amount, Asset, Symbol};
+
+    use super::*;
+    use crate::{Command, MarketSettings, NewOrder};
+
+    const OWNER: AccountId = AccountId(7);
+    const CROSS: TradingAccount = TradingAccount { owner: OWNER, wallet: Wallet::Cross };
+
+    fn leave(core: &mut Core) -> Result<Reply, Refusal> {
+        core.apply(Timestamp::default(), &Command::LeaveSpecialMode { effect: EffectId(9), owner: OWNER })
+    }
+
+    #[test]
+    fn a_debtor_or_an_account_in_liquidation_stays_in_special_mode() {
+        let mut core = Core::new(MarketSettings::builtin(1)).expect("built-in settings");
+        let asset = Asset::parse("USDT").expect("an asset");
+        let credit = Transfer { effect: EffectId(1), account: CROSS, asset, amount: Amount::from_scaled(1) };
+        core.apply(Timestamp::default(), &Command::Credit(credit)).expect("a credit");
+        let enter = Command::EnterSpecialMode { effect: EffectId(2), owner: OWNER };
+        core.apply(Timestamp::default(), &enter).expect("entered");
+
+        let wallet = core.ledger.wallet_id(&CROSS).expect("an open wallet");
+        let asset = core.ledger.asset_id(asset).expect("a known asset");
+        core.ledger.wallet_mut(wallet).balance_mut(asset).interest = 1;
+        assert_eq!(leave(&mut core), Err(Refusal::LiabilityOutstanding));
+        core.ledger.wallet_mut(wallet).in_liquidation = true;
+        assert_eq!(leave(&mut core), Err(Refusal::InLiquidation));
+        assert!(core.owner(OWNER).special_mode && core.owner(OWNER).has_liability && core.owner(OWNER).in_liquidation);
+        let symbol = Symbol::parse("BTCUSDT").expect("a symbol");
+        let order = NewOrder {
+            quantity: Some(latchkey_protocol::Quantity::from_scaled(100_000)),
+            ..NewOrder::new(CROSS, symbol, Side::Buy, OrderType::Market)
+        };
+        assert_eq!(core.check(Timestamp::default(), &order), Err(Refusal::ActionDisabled));
+
+        core.ledger.wallet_mut(wallet).balance_mut(asset).interest = 0;
+        core.ledger.wallet_mut(wallet).in_liquidation = false;
+        assert_eq!(leave(&mut core), Ok(Reply::Done));
+    }
+}
