@@ -12,10 +12,13 @@ mod kind;
 mod market;
 mod own;
 mod sapi;
+mod shared;
 mod spot;
+mod table;
+mod weight;
 
 pub use find::{Catalog, Found};
-pub use kind::{Argument, ArgumentError, Arguments, Kind, Param};
+pub use kind::{Argument, ArgumentError, Arguments, Kind, PEM_MAX, Param};
 
 /// HTTP methods of the contract.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -183,8 +186,10 @@ pub struct Endpoint {
     pub source: &'static str,
 }
 
-/// The default largest body: 64 KiB.
+/// The largest body of a row that changes state: 64 KiB.
 pub const BODY_MAX: usize = 64 * 1024;
+/// The largest body of a row that reads: 4 KiB. Parameters of GET stand in the query; a body is tolerated.
+pub const GET_BODY_MAX: usize = 4 * 1024;
 
 impl Endpoint {
     /// Whether `timestamp`, `recvWindow` and `signature` are part of a call.

@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod code;
 pub mod decimal;
 mod ids;
+pub mod limits;
 pub mod order;
 pub mod params;
 mod permission;

@@ -2,7 +2,27 @@
 
 use std::collections::HashMap;
 
+use super::sapi::{margin, sub_account};
 use super::{Endpoint, Method, market, own, sapi, spot};
+
+/// Every table of rows.
+static TABLES: &[&[Endpoint]] = &[
+    market::ROWS,
+    market::FUTURES,
+    spot::ROWS,
+    spot::LISTS,
+    spot::LISTEN_KEYS,
+    sapi::SPECIAL_KEYS,
+    sapi::WALLET,
+    margin::MARKET,
+    margin::ACCOUNT,
+    margin::ORDERS,
+    margin::STREAMS,
+    margin::PORTFOLIO,
+    sub_account::ROWS,
+    sub_account::BROKER,
+    own::ROWS,
+];
 
 /// All rows, ready for look-up. Built once at start; the hot path only reads.
 pub struct Catalog {
@@ -32,7 +52,7 @@ impl Catalog {
 
     /// Every built-in row.
     pub fn rows() -> impl Iterator<Item = &'static Endpoint> {
-        [spot::ROWS, market::ROWS, sapi::ROWS, own::ROWS].into_iter().flatten()
+        TABLES.iter().copied().flatten()
     }
 
     /// Finds the row of a call; `path` is compared as received.

@@ -54,8 +54,17 @@ pub enum Kind {
         /// Largest.
         max: i64,
     },
+    /// A whole number of at least `min`; below it the row's own error.
+    AtLeast {
+        /// Smallest.
+        min: i64,
+        /// The error below it.
+        error: &'static ErrorRow,
+    },
     /// A point in time, milliseconds or microseconds.
     Time,
+    /// A time zone: hours or hours and minutes east of UTC, `-12:00` to `+14:00`, for example `8`, `-1:00`, `05:45`.
+    TimeZone,
     /// `true` or `false`, any case.
     Bool,
     /// One of a set; otherwise the row's own error.
@@ -72,7 +81,12 @@ pub enum Kind {
         /// Largest number of characters.
         max: usize,
     },
+    /// A public key: PEM or its base64 alone, printable ASCII with line breaks, at most [`PEM_MAX`] characters.
+    Pem,
 }
+
+/// The longest public key text; an RSA key of 4096 bits needs about 800 characters.
+pub const PEM_MAX: usize = 8192;
 
 /// A parsed value.
 #[derive(Clone, PartialEq, Debug)]
@@ -85,7 +99,7 @@ pub enum Argument {
     Asset(Asset),
     /// From [`Kind::Decimal`]; may exceed what prices and quantities hold.
     Decimal(Amount),
-    /// From [`Kind::Int`] and [`Kind::Limit`].
+    /// From [`Kind::Int`], [`Kind::AtLeast`], [`Kind::Limit`] and, in minutes east of UTC, [`Kind::TimeZone`].
     Int(i64),
     /// From [`Kind::Time`].
     Time(Timestamp),
@@ -93,7 +107,7 @@ pub enum Argument {
     Bool(bool),
     /// From [`Kind::Choice`].
     Choice(&'static str),
-    /// From [`Kind::ClientOrderId`] and [`Kind::Text`].
+    /// From [`Kind::ClientOrderId`], [`Kind::Text`] and [`Kind::Pem`].
     Text(Box<str>),
 }
 
@@ -131,6 +145,10 @@ impl Param {
                 let value = parse_int(name, text)?;
                 if (*min..=*max).contains(&value) { Ok(Argument::Int(value)) } else { Err(invalid()) }
             }
+            Kind::AtLeast { min, error } => match parse_int(name, text)? {
+                value if value < *min => Err(error.plain()),
+                value => Ok(Argument::Int(value)),
+            },
             Kind::Limit { max } => match parse_int(name, text)? {
                 0 => Err(invalid()),
                 value => Ok(Argument::Int(value.min(*max))),
@@ -139,6 +157,7 @@ impl Param {
                 let time = Timestamp::from_wire(parse_int(name, text)?);
                 if time < Timestamp::EARLIEST { Err(invalid()) } else { Ok(Argument::Time(time)) }
             }
+            Kind::TimeZone => parse_time_zone(text).map(Argument::Int).ok_or_else(invalid),
             Kind::Bool if text.eq_ignore_ascii_case("true") => Ok(Argument::Bool(true)),
             Kind::Bool if text.eq_ignore_ascii_case("false") => Ok(Argument::Bool(false)),
             Kind::Bool => Err(invalid()),
@@ -157,12 +176,20 @@ impl Param {
                 }
             }
             Kind::Text { max } => {
-                if text.chars().any(char::is_control) && !text.contains("-----BEGIN ") {
+                if text.chars().any(char::is_control) {
                     Err(code::ILLEGAL_CHARS.plain())
                 } else if text.chars().count() > *max {
                     Err(invalid())
                 } else {
                     Ok(Argument::Text(text.into()))
+                }
+            }
+            Kind::Pem => {
+                let legal = |b: u8| matches!(b, b' '..=b'~' | b'\r' | b'\n' | b'\t');
+                if text.len() <= PEM_MAX && text.bytes().all(legal) {
+                    Ok(Argument::Text(text.into()))
+                } else {
+                    Err(invalid())
                 }
             }
         }
@@ -174,6 +201,22 @@ fn parse_int(name: &'static str, text: &str) -> Result<i64, ArgumentError> {
         return Err(code::ILLEGAL_CHARS_IN.with([name, INT_RANGE]));
     }
     text.parse().map_err(|_| code::PARAMETER_OVERFLOW.with([name]))
+}
+
+/// Minutes east of UTC.
+fn parse_time_zone(text: &str) -> Option<i64> {
+    let (sign, digits) = match text.as_bytes().first()? {
+        b'-' => (-1, text.get(1..)?),
+        b'+' => (1, text.get(1..)?),
+        _ => (1, text),
+    };
+    let (hours, minutes) = digits.split_once(':').unwrap_or((digits, "00"));
+    let number = |part: &str, longest: usize| {
+        let legal = (1..=longest).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+        legal.then(|| part.parse::<i64>().ok()).flatten()
+    };
+    let (hours, minutes) = (number(hours, 2)?, number(minutes, 2).filter(|m| *m < 60 && minutes.len() == 2)?);
+    Some(sign * (hours * 60 + minutes)).filter(|zone| (-12 * 60..=14 * 60).contains(zone))
 }
 
 /// `["BTCUSDT","BNBUSDT"]`, white space allowed between tokens; a list may be empty.
