@@ -10,13 +10,16 @@
 //!                   │                   ├─ a refusal ► refused
 //!                   │                   └─ a change without a certain answer:
 //!                   │                        an order ──► query it ──► found ► answered
-//!                   │                        anything else ► unknown   │
-//!                   └────── not there, and the request's window is over ┘
+//!                   │                        anything else ► unknown ▲ │
+//!                   │                                                │ └─ not there, window open:
+//!                   │                                                └─── wait, ask the venue for its time
+//!                   └─ not there, and by the venue's own clock the window was over before the query left
 //! ```
 //!
 //! A change is sent again only when it is certain that it was not executed: the venue said so, no connection was
-//! made, or the venue has no such order after the window in which it could still admit the request. Attempts and
-//! waiting are bounded by [`Limits`]; when they are used up the call ends with the best that is known.
+//! made, or the venue has no such order after it can no longer admit the request. That moment is read off the
+//! venue's clock alone: a request whose timestamp is ahead stays good for longer than this machine would think.
+//! Attempts and waiting are bounded by [`Limits`]; when they are used up the call ends with the best that is known.
 
 use core::time::Duration;
 
@@ -33,7 +36,7 @@ use crate::verdict::{Verdict, judge};
 /// How far a call goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// The most requests that one call may send, measurements of the clock (at most two) not counted.
+    /// The most requests that one call may send; measurements for a timestamp (at most two) are not counted.
     pub sends_max: u32,
     /// A request that could not be sent for want of a connection is tried again up to this attempt, counted like
     /// `sends_max`; 1 fails at once.
@@ -44,15 +47,15 @@ pub struct Limits {
     pub backoff_first: Duration,
     /// The longest wait where the venue names none.
     pub backoff_max: Duration,
-    /// Added to an order's window before a venue without it is taken to never have it. It covers the second that a
-    /// timestamp may be ahead, the error of the measured clock, and the venue's own hand-over.
+    /// Added to an order's window before a venue without it is taken to never have it: the time that the venue may
+    /// need from its last look at the clock to a book in which the order is found.
     pub settle: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            sends_max: 8,
+            sends_max: 10,
             connects_max: 4,
             wait_max: Duration::from_secs(60),
             backoff_first: Duration::from_millis(500),
@@ -119,8 +122,11 @@ pub struct Call {
     refreshed: bool,
     /// The request was sent again after a query did not find it.
     resent: bool,
-    /// When the request was last sent.
+    /// When the request was last sent, and the timestamp it carried.
     sent_at: Duration,
+    timestamp: Timestamp,
+    /// The venue's clock was past the window of what was last sent.
+    closed: bool,
     /// Why the outcome of the last sending is unknown.
     doubt: Option<Cause>,
 }
@@ -129,7 +135,7 @@ pub struct Call {
 enum State {
     New,
     Measuring { since: Moment, then: Goal, refusal: Option<Refusal> },
-    Sent(Goal, Duration),
+    Sent(Goal),
     Waiting(Goal),
     Over,
 }
@@ -137,8 +143,12 @@ enum State {
 /// What is to be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Goal {
+    /// The request itself.
     Request,
+    /// The query for the order whose answer was lost.
     Query,
+    /// The venue's time, to see whether the order's window is over.
+    Settle,
 }
 
 impl Call {
@@ -167,6 +177,8 @@ impl Call {
             refreshed: false,
             resent: false,
             sent_at: Duration::ZERO,
+            timestamp: Timestamp::default(),
+            closed: false,
             doubt: None,
         }
     }
@@ -202,10 +214,11 @@ impl Call {
                 Some(refusal) => self.conclude(then, Cause::Said(refusal)),
                 None => self.send(now, then),
             },
-            (State::Sent(Goal::Request, _), Input::Reply(reply)) => self.answered(now, reply),
-            (State::Sent(Goal::Request, _), Input::Lost(error)) => self.lost(now, error),
-            (State::Sent(Goal::Query, at), Input::Reply(reply)) => self.query_answered(now, at, reply),
-            (State::Sent(Goal::Query, _), Input::Lost(error)) => self.retry(now, Goal::Query, None, Cause::Lost(error)),
+            (State::Sent(Goal::Request), Input::Reply(reply)) => self.answered(now, reply),
+            (State::Sent(Goal::Request), Input::Lost(error)) => self.lost(now, error),
+            (State::Sent(Goal::Query), Input::Reply(reply)) => self.query_answered(now, reply),
+            (State::Sent(Goal::Settle), Input::Reply(reply)) => self.settle_answered(now, reply),
+            (State::Sent(goal), Input::Lost(error)) => self.retry(now, goal, None, Cause::Lost(error)),
             (state, input) => panic!("a call in state {state:?} cannot take {input:?}"),
         }
     }
@@ -240,28 +253,44 @@ impl Call {
         }
     }
 
-    fn query_answered(&mut self, now: Moment, asked_at: Duration, reply: Reply) -> Output {
+    fn query_answered(&mut self, now: Moment, reply: Reply) -> Output {
         if is_success(&reply) {
             return Output::Done(Ok(Outcome::Answered(answer(reply, true))));
         }
         let refusal = Refusal::read(reply);
         match judge(&refusal) {
+            Verdict::NoSuchOrder if self.closed => self.resend(now, refusal),
             Verdict::NoSuchOrder => {
-                let window = self.request.recv_window(self.policy.recv_window).as_micros();
-                let window = Duration::from_micros(u64::try_from(window).unwrap_or(0));
-                let closed_at = self.sent_at + window + self.policy.limits.settle;
-                if asked_at >= closed_at {
-                    self.resend(now, refusal)
-                } else {
-                    let rest = closed_at.saturating_sub(now.elapsed);
-                    self.wait(now, Goal::Query, rest, Cause::Said(refusal))
-                }
+                let rest = (self.sent_at + self.open_for()).saturating_sub(now.elapsed);
+                self.wait(now, Goal::Settle, rest, Cause::Said(refusal))
             }
             Verdict::Busy => self.back_off(now, Goal::Query, refusal),
             Verdict::ClockOff if !self.refreshed => self.refresh(now, Goal::Query, refusal),
             Verdict::Uncertain => self.retry(now, Goal::Query, refusal.retry_after_s, Cause::Said(refusal)),
             Verdict::ClockOff | Verdict::Duplicate | Verdict::Refused => self.unknown(Cause::Said(refusal)),
         }
+    }
+
+    /// The venue told its time, which was at most what it is now: a query that leaves from here on sees everything
+    /// that the venue could still have admitted when that time is past the window.
+    fn settle_answered(&mut self, now: Moment, reply: Reply) -> Output {
+        let Some(server) = server_time(&reply) else {
+            let refusal = Refusal::read(reply);
+            return self.retry(now, Goal::Settle, refusal.retry_after_s, Cause::Said(refusal));
+        };
+        let rest = self.timestamp.plus_micros(in_micros(self.open_for())).micros_since(server);
+        self.closed = rest <= 0;
+        let cause = Cause::Said(Refusal::read(reply));
+        match u64::try_from(rest) {
+            Ok(rest) if rest > 0 => self.wait(now, Goal::Settle, Duration::from_micros(rest), cause),
+            _ => self.wait(now, Goal::Query, Duration::ZERO, cause),
+        }
+    }
+
+    /// How long after its timestamp an order may still appear.
+    fn open_for(&self) -> Duration {
+        let window = self.request.recv_window(self.policy.recv_window).as_micros();
+        Duration::from_micros(u64::try_from(window).unwrap_or(0)) + self.policy.limits.settle
     }
 
     /// The request may have been executed: from here it is only queried.
@@ -279,6 +308,7 @@ impl Call {
             return self.unknown(Cause::Said(refusal));
         }
         self.doubt = None;
+        self.closed = false;
         self.resent = true;
         self.send(now, Goal::Request)
     }
@@ -289,23 +319,21 @@ impl Call {
     }
 
     fn measure(&mut self, now: Moment, then: Goal, refusal: Option<Refusal>) -> Output {
-        match Request::get("/api/v3/time").proof(Proof::None).build() {
-            Ok(request) => {
-                self.state = State::Measuring { since: now, then, refusal };
-                Output::Send(request, now.wall)
-            }
-            Err(_) => self.send(now, then),
-        }
+        self.state = State::Measuring { since: now, then, refusal };
+        Output::Send(Request::time(), now.wall)
     }
 
     fn send(&mut self, now: Moment, goal: Goal) -> Output {
         self.sends += 1;
-        self.state = State::Sent(goal, now.elapsed);
+        self.state = State::Sent(goal);
         let timestamp = self.clock.read(now.wall);
         match (goal, &self.placement) {
+            (Goal::Settle, _) => Output::Send(Request::time(), timestamp),
             (Goal::Query, Some(placement)) => Output::Send(placement.find.clone(), timestamp),
             (Goal::Request | Goal::Query, _) => {
                 self.sent_at = now.elapsed;
+                let own = self.request.value("timestamp").and_then(|text| text.parse().ok());
+                self.timestamp = own.map_or(timestamp, Timestamp::from_wire);
                 Output::Send(self.request.clone(), timestamp)
             }
         }
@@ -351,7 +379,7 @@ impl Call {
 
     fn conclude(&mut self, goal: Goal, cause: Cause) -> Output {
         match cause {
-            cause if goal == Goal::Query => self.unknown(cause),
+            cause if goal != Goal::Request => self.unknown(cause),
             Cause::Said(refusal) => Output::Done(Ok(Outcome::Refused(refusal))),
             Cause::Lost(error @ TransportError::NotSent(_)) => Output::Done(Err(NotSent(error))),
             cause @ Cause::Lost(_) => self.unknown(cause),
@@ -383,6 +411,10 @@ impl Dice {
         let micros = u64::try_from(most.as_micros()).unwrap_or(u64::MAX);
         Duration::from_micros(mixed % micros.saturating_add(1))
     }
+}
+
+fn in_micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn is_success(reply: &Reply) -> bool {

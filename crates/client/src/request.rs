@@ -107,6 +107,11 @@ impl Request {
         Self::builder(Method::Delete, path)
     }
 
+    /// Asks the venue for its time.
+    pub(crate) fn time() -> Self {
+        Self::builder(Method::Get, "/api/v3/time").proof(Proof::None).0
+    }
+
     /// The method.
     pub fn method(&self) -> Method {
         self.method

@@ -96,6 +96,11 @@ fn no_answer_after(wanted: &'static str, takes_ms: u64) -> Exchange {
     Exchange { wanted, takes_ms, gives: Err(TransportError::NoAnswer("reset".to_owned())) }
 }
 
+/// The venue's time, in milliseconds after the start.
+fn time(after_ms: i64) -> String {
+    format!(r#"{{"serverTime":{}}}"#, START_MS + after_ms)
+}
+
 const MISSING: &str = r#"{"code":-2013,"msg":"Order does not exist."}"#;
 const LATE: &str = r#"{"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."}"#;
 const WEIGHT: &str = r#"{"code":-1003,"msg":"Too many requests queued."}"#;
@@ -176,44 +181,84 @@ fn a_lost_order_is_queried_and_the_found_one_is_the_answer() {
 
 #[test]
 fn a_lost_order_that_is_missing_is_sent_again_only_after_its_window() {
-    let script =
-        [no_answer(PLACE), replies(FIND, 400, MISSING), replies(FIND, 400, MISSING), replies(PLACE, 200, "{}")];
+    let script = [
+        no_answer(PLACE),
+        replies(FIND, 400, MISSING),
+        replies(TIME, 200, &time(7001)),
+        replies(FIND, 400, MISSING),
+        replies(PLACE, 200, "{}"),
+    ];
     let played = play(&order(), script);
     assert_eq!(played.answer(), ("{}", false));
     // Sent at 0, lost at 10, missing at 20: 5000 ms of window and 2000 ms to settle, counted from the sending.
     assert_eq!(played.waits, [Duration::from_millis(6980)]);
-    assert_eq!(played.param(0, "newClientOrderId"), played.param(3, "newClientOrderId"));
-    let (first, second) = (played.param(0, "timestamp"), played.param(3, "timestamp"));
-    assert_eq!((first, second), ("1700000000000", "1700000007010"));
+    assert_eq!(played.param(0, "newClientOrderId"), played.param(4, "newClientOrderId"));
+    let (first, second) = (played.param(0, "timestamp"), played.param(4, "timestamp"));
+    assert_eq!((first, second), ("1700000000000", "1700000007020"));
+}
+
+#[test]
+fn the_venues_clock_says_when_the_window_is_over() {
+    // The timestamp was 3 s ahead of the venue, so the order stays good for 3 s longer than it seems here.
+    let script = [
+        no_answer(PLACE),
+        replies(FIND, 400, MISSING),
+        replies(TIME, 200, &time(4000)),
+        replies(TIME, 200, &time(7000)),
+        replies(FIND, 200, "{}"),
+    ];
+    let played = play(&order(), script);
+    assert_eq!(played.answer(), ("{}", true));
+    assert_eq!(played.waits, [Duration::from_millis(6980), Duration::from_millis(3000)]);
+}
+
+#[test]
+fn a_venue_that_does_not_tell_its_time_leaves_the_order_unknown() {
+    let head = [no_answer_after(PLACE, 20_000), replies(FIND, 400, MISSING)];
+    let played = play(&order(), head.into_iter().chain((0..8).map(|_| replies(TIME, 503, BUSY))));
+    assert!(matches!(played.unknown().cause, Cause::Lost(TransportError::NoAnswer(_))));
 }
 
 #[test]
 fn the_query_itself_must_have_been_asked_after_the_window() {
     // The first query leaves inside the window and its answer arrives long after it: it proves nothing.
     let slow = Exchange { takes_ms: 9000, ..replies(FIND, 400, MISSING) };
-    let played = play(&order(), [no_answer(PLACE), slow, replies(FIND, 200, "{}")]);
-    assert_eq!(played.answer(), ("{}", true));
+    let script = [no_answer(PLACE), slow, replies(TIME, 200, &time(9000)), replies(FIND, 200, "{}")];
+    assert_eq!(play(&order(), script).answer(), ("{}", true));
 }
 
 #[test]
-fn an_order_lost_for_longer_than_its_window_is_sent_again_at_once_when_missing() {
-    let played =
-        play(&order(), [no_answer_after(PLACE, 20_000), replies(FIND, 400, MISSING), replies(PLACE, 200, "{}")]);
+fn an_order_lost_for_longer_than_its_window_is_sent_again_without_waiting() {
+    let script = [
+        no_answer_after(PLACE, 20_000),
+        replies(FIND, 400, MISSING),
+        replies(TIME, 200, &time(20_020)),
+        replies(FIND, 400, MISSING),
+        replies(PLACE, 200, "{}"),
+    ];
+    let played = play(&order(), script);
     assert_eq!(played.answer(), ("{}", false));
     assert!(played.waits.is_empty());
 }
 
 #[test]
-fn the_orders_own_window_counts() {
+fn the_orders_own_window_and_timestamp_count() {
     let order = Request::post("/api/v3/order")
         .proof(Proof::Signed)
         .param("symbol", "BTCUSDT")
         .param("recvWindow", "30000")
+        .param("timestamp", "1700000000500000")
         .build()
         .unwrap();
-    let script =
-        [no_answer(PLACE), replies(FIND, 400, MISSING), replies(FIND, 400, MISSING), replies(PLACE, 200, "{}")];
-    assert_eq!(play(&order, script).waits, [Duration::from_millis(31_980)]);
+    let script = [
+        no_answer(PLACE),
+        replies(FIND, 400, MISSING),
+        replies(TIME, 200, &time(32_000)),
+        replies(TIME, 200, &time(32_500)),
+        replies(FIND, 200, "{}"),
+    ];
+    let waits = play(&order, script).waits;
+    assert_eq!(waits, [Duration::from_millis(31_980), Duration::from_millis(500)]);
 }
 
 #[test]
@@ -237,7 +282,7 @@ fn a_refused_order_is_refused_and_not_queried() {
 
 #[test]
 fn a_query_that_stays_without_an_answer_leaves_the_order_unknown() {
-    let lost = std::iter::once(no_answer(PLACE)).chain((0..7).map(|_| no_answer(FIND)));
+    let lost = std::iter::once(no_answer(PLACE)).chain((0..9).map(|_| no_answer(FIND)));
     let played = play(&order(), lost);
     let unknown = played.unknown();
     assert_eq!(unknown.client_order_id.as_deref(), Some(played.param(0, "newClientOrderId")));
@@ -246,7 +291,7 @@ fn a_query_that_stays_without_an_answer_leaves_the_order_unknown() {
 
 #[test]
 fn a_query_that_cannot_be_sent_is_no_proof_that_the_order_was_not() {
-    let lost = std::iter::once(no_answer(PLACE)).chain((0..7).map(|_| not_sent(FIND)));
+    let lost = std::iter::once(no_answer(PLACE)).chain((0..9).map(|_| not_sent(FIND)));
     assert!(matches!(play(&order(), lost).unknown().cause, Cause::Lost(TransportError::NoAnswer(_))));
 }
 
@@ -274,6 +319,8 @@ fn a_duplicate_after_sending_again_is_the_first_one_and_is_queried() {
         [
             no_answer_after(PLACE, 20_000),
             replies(FIND, 400, MISSING),
+            replies(TIME, 200, &time(30_000)),
+            replies(FIND, 400, MISSING),
             replies(PLACE, 400, duplicate),
             replies(FIND, 200, "{}"),
         ],
@@ -284,8 +331,16 @@ fn a_duplicate_after_sending_again_is_the_first_one_and_is_queried() {
 
 #[test]
 fn sending_again_is_bounded() {
-    let rounds = |n| (0..n).flat_map(|_| [no_answer_after(PLACE, 20_000), replies(FIND, 400, MISSING)]);
-    assert!(play(&order(), rounds(4)).unknown().client_order_id.is_some());
+    let round = |n: i64| {
+        [
+            no_answer_after(PLACE, 20_000),
+            replies(FIND, 400, MISSING),
+            replies(TIME, 200, &time(n * 30_000)),
+            replies(FIND, 400, MISSING),
+        ]
+    };
+    let script = (1..=3).flat_map(round).take(10);
+    assert!(play(&order(), script).unknown().client_order_id.is_some());
 }
 
 // ---- other calls of unknown outcome
@@ -313,9 +368,9 @@ fn reads_are_sent_again() {
 
 #[test]
 fn reads_give_up_with_what_is_known() {
-    let played = play(&read(), (0..8).map(|_| replies(READ, 500, r#"{"code":-1000,"msg":"x"}"#)));
+    let played = play(&read(), (0..10).map(|_| replies(READ, 500, r#"{"code":-1000,"msg":"x"}"#)));
     assert_eq!(played.refused(), Some(-1000));
-    assert!(matches!(play(&read(), (0..8).map(|_| no_answer(READ))).unknown().cause, Cause::Lost(_)));
+    assert!(matches!(play(&read(), (0..10).map(|_| no_answer(READ))).unknown().cause, Cause::Lost(_)));
 }
 
 #[test]
@@ -387,7 +442,7 @@ fn waiting_is_bounded_in_all() {
 
 #[test]
 fn a_refused_timestamp_is_measured_again_once() {
-    let time = format!(r#"{{"serverTime":{}}}"#, START_MS + 90_000);
+    let time = time(90_000);
     let played = play(&order(), [replies(PLACE, 400, LATE), replies(TIME, 200, &time), replies(PLACE, 200, "{}")]);
     assert_eq!(played.answer(), ("{}", false));
     // Measured at 10 to 20 ms: the venue stood at +90000 in the middle, so it is +90005 when the order leaves.
