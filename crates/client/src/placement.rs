@@ -83,6 +83,26 @@ mod tests {
     }
 
     #[test]
+    fn the_rows_agree_with_the_catalog() {
+        use latchkey_protocol::catalog::{Catalog, Endpoint, Found, Route};
+        let catalog = Catalog::builtin();
+        for row in ROWS {
+            let Found::Endpoint(place) = catalog.find(Method::Post, row.place) else { panic!("{}", row.place) };
+            let Found::Endpoint(find) = catalog.find(Method::Get, row.find) else { panic!("{}", row.find) };
+            assert!(place.changes_state && !find.changes_state);
+            let has = |endpoint: &Endpoint, name| {
+                // Rows that are not offered yet name no parameters.
+                endpoint.route == Route::Unavailable || endpoint.params.iter().any(|param| param.name == name)
+            };
+            assert!(has(place, "newClientOrderId") && has(find, "origClientOrderId"), "{place:?}");
+            // `recvWindow` belongs to every signed row.
+            for name in row.shared.iter().filter(|name| **name != "recvWindow") {
+                assert!(has(place, name) && has(find, name), "{place:?} {name}");
+            }
+        }
+    }
+
+    #[test]
     fn the_callers_own_id_stays() {
         let order = Request::post("/api/v3/order")
             .param("symbol", "BTCUSDT")

@@ -1,6 +1,6 @@
 //! What one reply says about one request.
 
-use latchkey_protocol::code;
+use latchkey_protocol::code::{self, ErrorRow};
 
 use crate::outcome::Refusal;
 
@@ -21,14 +21,8 @@ pub(crate) enum Verdict {
     Uncertain,
 }
 
-/// Codes that say "execution status unknown" whatever the status is.
-/// Source: spot API error codes: DISCONNECTED, UNEXPECTED_RESP, TIMEOUT.
-const UNKNOWN_CODES: [i32; 3] = [-1001, -1006, code::TIMEOUT.code];
-/// `NO_SUCH_ORDER`, "Order does not exist."
-const NO_SUCH_ORDER: i32 = -2013;
-/// `NEW_ORDER_REJECTED`, which carries "Duplicate order sent."
-const ORDER_REJECTED: i32 = -2010;
-const DUPLICATE_TEXT: &str = "Duplicate order sent.";
+/// Rows that say "execution status unknown", whatever the status is.
+static UNKNOWN: [&ErrorRow; 3] = [&code::DISCONNECTED, &code::UNEXPECTED_RESPONSE, &code::TIMEOUT];
 /// The body of a 503 that the venue promises to be a failure.
 /// Source: derivatives general information, 2026-01-15.
 const UNAVAILABLE_TEXT: &str = "Service Unavailable.";
@@ -37,12 +31,14 @@ pub(crate) fn judge(refusal: &Refusal) -> Verdict {
     let busy_engine = refusal.code == Some(code::SERVER_BUSY.code) || refusal.message == UNAVAILABLE_TEXT;
     match (refusal.status, refusal.code) {
         (429 | 418, _) => Verdict::Busy,
-        (_, Some(code)) if UNKNOWN_CODES.contains(&code) => Verdict::Uncertain,
+        (_, Some(code)) if UNKNOWN.iter().any(|row| row.code == code) => Verdict::Uncertain,
         (503, _) if busy_engine => Verdict::Busy,
         (500.., _) => Verdict::Uncertain,
         (_, Some(code)) if code == code::OUTSIDE_RECV_WINDOW.code => Verdict::ClockOff,
-        (_, Some(NO_SUCH_ORDER)) => Verdict::NoSuchOrder,
-        (_, Some(ORDER_REJECTED)) if refusal.message == DUPLICATE_TEXT => Verdict::Duplicate,
+        (_, Some(code)) if code == code::NO_SUCH_ORDER.code => Verdict::NoSuchOrder,
+        (_, Some(code)) if code == code::DUPLICATE_ORDER.code && refusal.message == code::DUPLICATE_ORDER.text => {
+            Verdict::Duplicate
+        }
         _ => Verdict::Refused,
     }
 }
