@@ -1,7 +1,8 @@
 //! The published contract as data: the vocabulary that every other crate speaks.
 //!
 //! Nothing here decides anything. Start at [`catalog`] (what may be called), [`code`] (what can be answered
-//! when it goes wrong) and [`params`] (how a request becomes parameters and a signed payload).
+//! when it goes wrong), [`limits`] (what is counted, and how long) and [`params`] (how a request becomes
+//! parameters and a signed payload).
 
 pub mod catalog;
 pub mod code;

@@ -44,11 +44,11 @@ rows! {
     /// The symbol takes no trailing stops.
     TRAILING_STOP_ORDERS_NOT_SUPPORTED = -2010 "NEW_ORDER_REJECTED" 400 "Trailing stop orders are not supported for this symbol." Spot;
     /// The symbol takes no pegged orders.
-    PEGGED_ORDERS_NOT_SUPPORTED = -2010 "NEW_ORDER_REJECTED" 400 "Pegged orders are not supported for this symbol" Spot;
+    PEGGED_ORDERS_NOT_SUPPORTED = -2010 "NEW_ORDER_REJECTED" 400 "Pegged orders are not supported for this symbol." Spot;
     /// The symbol takes no OCO.
     OCO_ORDERS_NOT_SUPPORTED = -2010 "NEW_ORDER_REJECTED" 400 "OCO orders are not supported for this symbol" Spot;
     /// The symbol takes no OPO.
-    OPO_ORDERS_NOT_SUPPORTED = -2010 "NEW_ORDER_REJECTED" 400 "OPO orders are not supported for this symbol" Spot;
+    OPO_ORDERS_NOT_SUPPORTED = -2010 "NEW_ORDER_REJECTED" 400 "OPO orders are not supported for this symbol." Spot;
     /// The symbol takes no cancel-replace.
     CANCEL_REPLACE_NOT_SUPPORTED = -2010 "NEW_ORDER_REJECTED" 400 "Order cancel-replace is not supported for this symbol." Spot;
     /// The symbol takes no market orders by quote quantity.
@@ -133,6 +133,8 @@ rows! {
     AMEND_CHANGES_NOTHING = -2038 "ORDER_AMEND_REJECTED" 400 "The requested action would change no state; rejecting" Spot;
     /// The symbol takes no amendments.
     AMEND_NOT_SUPPORTED = -2038 "ORDER_AMEND_REJECTED" 400 "Order amend is not supported for this symbol." Spot;
+    /// The quantity of an OPO's pending order follows the working order.
+    AMEND_PENDING_OPO_NOT_SUPPORTED = -2038 "ORDER_AMEND_REJECTED" 400 "Order amend (pending OPO order) is not supported." Spot;
     /// No open order of that name; told to an amendment.
     AMEND_UNKNOWN_ORDER = -2038 "ORDER_AMEND_REJECTED" 400 "Unknown order sent." Spot;
     /// The order was amended too often.

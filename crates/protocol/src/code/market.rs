@@ -43,7 +43,7 @@ rows! {
     /// `strategyType` below its least.
     BAD_STRATEGY_TYPE = -1134 "BAD_STRATEGY_TYPE" 400 "'strategyType' was less than 1000000." Spot;
     /// Unknown `newOrderRespType`.
-    INVALID_RESPONSE_TYPE = -1136 "INVALID_RESP_TYPE" 400 "Invalid newOrderRespType." Seen;
+    INVALID_RESPONSE_TYPE = -1136 "INVALID_NEW_ORDER_RESP_TYPE" 400 "Invalid newOrderRespType." Seen;
     /// Unknown `cancelRestrictions`.
     INVALID_CANCEL_RESTRICTIONS = -1145 "INVALID_CANCEL_RESTRICTIONS" 400 "'cancelRestrictions' has to be either 'ONLY_NEW' or 'ONLY_PARTIALLY_FILLED'." Spot;
     /// Unknown `pegPriceType`.

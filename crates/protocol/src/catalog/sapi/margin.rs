@@ -23,7 +23,7 @@ endpoints! {
 
 endpoints! {
     /// Margin accounts and loans. `borrow-repay` is labelled MARGIN by the pages and USER_DATA by the SDK of
-    /// 2026-08-21; the stronger label holds.
+    /// 2026-08-21; the stronger label holds. `max-leverage` moves the loan limits, so reading alone does not suffice.
     ACCOUNT from "Margin API, 2026-08-21";
     Get    "/sapi/v1/margin/account"                           UserData   SapiIp 10   => MarginAccount;
     Get    "/sapi/v1/margin/isolated/account"                  UserData   SapiIp 10   => IsolatedAccount(ISOLATED_ACCOUNT);
