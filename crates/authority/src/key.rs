@@ -357,7 +357,7 @@ mod tests {
     fn key_ids_are_ordered_by_time_and_read_back() {
         let time = Timestamp::from_millis(1_790_000_000_000);
         let id = make_key_id(time, [0xff; 10]);
-        assert_eq!(id.to_string(), "01a0c471-5c00-7fff-bfff-ffffffffffff");
+        assert_eq!(id.to_string(), "01a0c450-6c00-7fff-bfff-ffffffffffff");
         assert_eq!(parse_key_id(&id.to_string()), Some(id));
         assert!(make_key_id(time.plus_millis(1), [0; 10]) > id);
         assert_eq!(parse_key_id(&id.to_string().to_uppercase()), None);

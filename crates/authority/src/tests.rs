@@ -7,7 +7,7 @@ use crate::label::Label;
 use crate::policy::Policy;
 use latchkey_protocol::{AccountId, ApiKey, KeyId, PermissionSet, Timestamp};
 
-/// The time at which tests play: 2026-09-21T12:26:40Z.
+/// The time at which tests play: 2026-09-21T14:13:20Z.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
 /// An account that every rule allows everything, opened 400 days before [`NOW`], products a day later.
@@ -67,4 +67,12 @@ pub(crate) fn api_key(id: u128) -> ApiKey {
 
 pub(crate) fn rules(list: &str) -> Vec<IpRule> {
     IpRule::parse_list(list, IpForms::AddressesAndNetworks, &Policy::default()).unwrap()
+}
+
+/// A public key of the given type, as its owner pastes it.
+pub(crate) fn pem(key_type: &str) -> &'static str {
+    match key_type {
+        "rsa" => include_str!("../testdata/rsa-2048.pub.pem"),
+        _ => include_str!("../testdata/ed25519.pub.pem"),
+    }
 }
