@@ -25,3 +25,31 @@ pub fn margin_wallet(account: &Account, scope: Scope) -> Wallet {
         (Scope::Cross, PortfolioMargin::None | PortfolioMargin::Retail { .. }) => Wallet::Cross,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::PermissionMode;
+    use crate::tests::{NOW, account, key};
+    use latchkey_protocol::Symbol;
+
+    #[test]
+    fn a_key_unlocks_spot_or_the_one_margin_account_it_is_bound_to() {
+        let symbol = Symbol::parse("BTCUSDT").unwrap();
+        let special = |scope| KeyKind::Special { scope, mode: PermissionMode::Trade };
+        let (classic, mut pro) = (account(1), account(1));
+        pro.portfolio_margin = PortfolioMargin::Pro { since: NOW };
+        for (account, kind, wallet, risk) in [
+            (&classic, KeyKind::Standard, Wallet::Spot, RiskPath::Full),
+            (&pro, KeyKind::Standard, Wallet::Spot, RiskPath::Full),
+            (&classic, KeyKind::Tax, Wallet::Spot, RiskPath::Full),
+            (&classic, special(Scope::Cross), Wallet::Cross, RiskPath::Light),
+            (&classic, special(Scope::Isolated(symbol)), Wallet::Isolated(symbol), RiskPath::Light),
+            (&pro, special(Scope::Cross), Wallet::Portfolio, RiskPath::Light),
+            (&pro, special(Scope::Isolated(symbol)), Wallet::Isolated(symbol), RiskPath::Light),
+        ] {
+            let expected = (TradingAccount { owner: account.id, wallet }, risk);
+            assert_eq!(trading_account(account, &KeyRecord { kind, ..key(1) }), expected);
+        }
+    }
+}
