@@ -202,8 +202,10 @@ fn lost(base: &BaseUrl, error: &ureq::Error) -> TransportError {
         | Error::InvalidProxyUrl
         | Error::Timeout(Timeout::Resolve | Timeout::Connect) => true,
         // Only an attempt to connect is refused in this way.
-        Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
-        _ => false,
+        Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => true,
+        // A certificate is judged in the handshake, before the first byte of a request; the library tells it apart
+        // by its text alone.
+        error => error.to_string().contains("invalid peer certificate"),
     };
     let reason = format!("{base}: {}", describe(error));
     if not_sent { TransportError::NotSent(reason) } else { TransportError::NoAnswer(reason) }
@@ -280,6 +282,8 @@ mod tests {
         assert!(is_not_sent(io(io::ErrorKind::ConnectionRefused)));
         assert!(is_not_sent(ureq::Error::HostNotFound));
         assert!(is_not_sent(ureq::Error::Timeout(Timeout::Connect)));
+        let certificate = io::Error::new(io::ErrorKind::InvalidData, "invalid peer certificate: UnknownIssuer");
+        assert!(is_not_sent(ureq::Error::Io(certificate)));
         for error in [
             io(io::ErrorKind::ConnectionReset),
             io(io::ErrorKind::BrokenPipe),

@@ -139,7 +139,8 @@ fn prepare(args: &Args) -> anyhow::Result<(Client, Request)> {
     if credentials.is_none() && request.proof(false) != Proof::None {
         return Err(anyhow!("{}: give --profile NAME or --credentials FILE", SignError::NoCredentials));
     }
-    let limits = Limits { connects_max: 1, ..Limits::default() };
+    // Somebody waits at a terminal: enough to find a lost order again, no more.
+    let limits = Limits { sends_max: 6, connects_max: 1, ..Limits::default() };
     let policy = Policy { limits, ..Policy::default() };
     Ok((Client::new(transport(args, profile.as_ref())?, SystemTiming::new(), credentials, policy), request))
 }
