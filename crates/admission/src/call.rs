@@ -1,0 +1,102 @@
+//! A call as the edge hands it in, and the names that the system gives it.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A header that may stand once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Field<'a> {
+    /// Not sent.
+    #[default]
+    Absent,
+    /// Sent once.
+    One(&'a [u8]),
+    /// Sent several times.
+    Several,
+}
+
+impl<'a> Field<'a> {
+    /// Adds one more occurrence.
+    #[must_use]
+    pub fn and(self, value: &'a [u8]) -> Self {
+        match self {
+            Self::Absent => Self::One(value),
+            Self::One(_) | Self::Several => Self::Several,
+        }
+    }
+}
+
+/// A request as received: raw bytes, nothing decoded. No HTTP library behind this point.
+#[derive(Clone, Copy, Debug)]
+pub struct RawCall<'a> {
+    /// The request line's method.
+    pub method: &'a str,
+    /// The target's path, as received.
+    pub path: &'a str,
+    /// The target's query without `?`, as received.
+    pub query: &'a [u8],
+    /// The body, as received.
+    pub body: &'a [u8],
+    /// `X-MBX-APIKEY`.
+    pub api_key: Field<'a>,
+    /// `X-MBX-TIME-UNIT`.
+    pub time_unit: Field<'a>,
+    /// `X-MBX-SBE`.
+    pub sbe: Field<'a>,
+    /// The caller's address.
+    pub peer: IpAddr,
+}
+
+/// The door that a call came through.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Transport {
+    /// REST over HTTP.
+    Rest,
+}
+
+/// The name of one request: boot, then a counter. Sent as `x-mbx-uuid`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct RequestId {
+    boot: u64,
+    number: u64,
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (boot, number) = (self.boot, self.number);
+        write!(
+            f,
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            boot >> 32,
+            (boot >> 16) & 0xffff,
+            boot & 0xffff,
+            number >> 48,
+            number & 0xffff_ffff_ffff
+        )
+    }
+}
+
+/// Hands out request ids.
+#[derive(Debug)]
+pub struct RequestIds {
+    boot: u64,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    /// Ids of one run of the server; `boot` tells runs apart.
+    pub const fn new(boot: u64) -> Self {
+        Self { boot, next: AtomicU64::new(1) }
+    }
+
+    /// An id that this run never gave before.
+    pub fn next(&self) -> RequestId {
+        RequestId { boot: self.boot, number: self.next.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+/// An address without its mapped form: `::ffff:192.0.2.1` is `192.0.2.1`.
+pub fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}

@@ -1,0 +1,19 @@
+//! The checks, in the order of the line. Each is a function from the state before to the state after.
+
+mod ip;
+mod key;
+mod parameters;
+mod permission;
+mod route;
+mod shape;
+mod signature;
+mod timing;
+
+pub use ip::ip;
+pub use key::key;
+pub use parameters::parameters;
+pub use permission::permission;
+pub use route::route;
+pub use shape::shape;
+pub use signature::signature;
+pub use timing::timing;

@@ -1,0 +1,105 @@
+use latchkey_protocol::catalog::{Method, Route, SecurityType, time_unit};
+use latchkey_protocol::params::{RawParams, decode};
+use latchkey_protocol::{ApiKey, RecvWindow, RecvWindowError, Timestamp};
+
+use latchkey_authority::policy::Policy;
+
+use crate::call::Field;
+use crate::permit::Window;
+use crate::state::{Credential, Routed, Shaped};
+use crate::trail::Trail;
+use crate::{Admission, Reason, Rejection, Stage};
+
+/// The longest signature: base64 of 4096 bits, every character percent-encoded.
+const SIGNATURE_MAX: usize = 3 * 684;
+const SIGNATURE_RANGE: &str = "^[A-Za-z0-9+/=]{1,684}$";
+const TIMESTAMP_RANGE: &str = "^[0-9]{1,20}$";
+const RECV_WINDOW_RANGE: &str = r"^[0-9]{1,5}(\.[0-9]{1,3})?$";
+
+/// Reads key header and security fields.
+///
+/// # Errors
+/// `-2014`, `-1102`, `-1100`, `-1105`, `-1101`, `-1194`, or that the venue does not offer the endpoint.
+pub fn shape<'a>(
+    call: Admission<'a, Routed<'a>>,
+    policy: &Policy,
+    trail: &mut Trail,
+) -> Result<Admission<'a, Shaped<'a>>, Rejection> {
+    let refuse = |reason| Rejection::new(Stage::Shape, reason);
+    let (raw, row) = (call.raw, call.row);
+    if row.route == Route::Unavailable {
+        return Err(Rejection::new(Stage::Route, Reason::NotAvailable));
+    }
+    let api_key = if row.security.needs_key() { Some(api_key(raw.api_key)?) } else { None };
+    if let Some(api_key) = api_key {
+        trail.named(api_key);
+    }
+    let unit = match raw.time_unit {
+        Field::Absent => time_unit(None),
+        Field::One(text) => time_unit(Some(text)),
+        Field::Several => time_unit(Some(b"")),
+    }
+    .map_err(|_| refuse(Reason::TimeUnit))?;
+    trail.unit = unit;
+    if raw.sbe != Field::Absent {
+        return Err(refuse(Reason::SbeDisabled));
+    }
+    let params = call.state.params.map_err(|error| refuse(Reason::Params(error)))?;
+    if row.method == Method::Get && !raw.body.is_empty() {
+        return Err(refuse(Reason::BodyOnGet));
+    }
+    let credential = match (api_key, row.security) {
+        (None, _) => Credential::None,
+        (Some(api_key), SecurityType::MarketData) => Credential::KeyOnly(api_key),
+        (Some(api_key), SecurityType::UserStream) if params.signature().is_none() => Credential::KeyOnly(api_key),
+        (Some(api_key), _) => payload(&params, api_key, policy).map_err(refuse)?,
+    };
+    Ok(Admission { raw, row, state: Shaped { params, unit, credential } })
+}
+
+fn api_key(header: Field<'_>) -> Result<ApiKey, Rejection> {
+    let refuse = |reason| Rejection::new(Stage::Header, reason);
+    match header {
+        Field::Absent => Err(refuse(Reason::ApiKeyMissing)),
+        Field::Several => Err(refuse(Reason::ApiKeyRepeated)),
+        Field::One(text) => ApiKey::parse(text).ok_or_else(|| refuse(Reason::ApiKeyMalformed)),
+    }
+}
+
+fn payload<'a>(params: &RawParams<'a>, api_key: ApiKey, policy: &Policy) -> Result<Credential<'a>, Reason> {
+    let timestamp = read(params, "timestamp", TIMESTAMP_RANGE)?.ok_or(Reason::FieldMissing("timestamp"))?;
+    let illegal = Reason::FieldIllegal { name: "timestamp", range: TIMESTAMP_RANGE };
+    if timestamp.len() > 20 || !timestamp.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(illegal);
+    }
+    let timestamp = Timestamp::from_wire(timestamp.parse().map_err(|_| illegal)?);
+    let recv_window = match read(params, "recvWindow", RECV_WINDOW_RANGE)? {
+        None => RecvWindow::DEFAULT,
+        Some(text) => RecvWindow::parse(&text, policy.recv_window_max_ms).map_err(|error| match error {
+            RecvWindowError::Malformed => Reason::FieldIllegal { name: "recvWindow", range: RECV_WINDOW_RANGE },
+            RecvWindowError::Precision => Reason::RecvWindowPrecision,
+            RecvWindowError::TooLarge => Reason::RecvWindowTooLarge { max_ms: policy.recv_window_max_ms },
+        })?,
+    };
+    let signature = params.signature().ok_or(Reason::FieldMissing("signature"))?;
+    if signature.is_empty() {
+        return Err(Reason::FieldEmpty("signature"));
+    }
+    let legal = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'%');
+    if signature.len() > SIGNATURE_MAX || !signature.iter().all(legal) {
+        return Err(Reason::FieldIllegal { name: "signature", range: SIGNATURE_RANGE });
+    }
+    Ok(Credential::Payload { api_key, signature, window: Window { timestamp, recv_window } })
+}
+
+fn read<'a>(
+    params: &RawParams<'a>,
+    name: &'static str,
+    range: &'static str,
+) -> Result<Option<std::borrow::Cow<'a, str>>, Reason> {
+    match params.raw(name) {
+        None => Ok(None),
+        Some([]) => Err(Reason::FieldEmpty(name)),
+        Some(raw) => decode(raw).map(Some).map_err(|_| Reason::FieldIllegal { name, range }),
+    }
+}

@@ -1,0 +1,182 @@
+//! Keys and accounts as the line sees them: stable objects whose state is swapped under them.
+//!
+//! One `Arc<LiveKey>` a key id for as long as the key exists. An edit stores the new state, then raises the
+//! generation; a permit that saw an older generation is refused at the hand-over.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+use latchkey_authority::account::{Account, Owner};
+use latchkey_authority::effective::{Effective, Standing, effective_permissions};
+use latchkey_authority::ip::IpMatcher;
+use latchkey_authority::key::{KeyKind, KeyRecord, Material};
+use latchkey_authority::policy::Policy;
+use latchkey_authority::trading::trading_account;
+use latchkey_crypto::key_type::KeyType;
+use latchkey_crypto::verify::Verifier;
+use latchkey_protocol::{AccountId, ApiKey, KeyId, PermissionSet, RiskPath, Symbol, Timestamp, TradingAccount};
+
+use crate::ports::OpenMaterial;
+
+/// An account, shared by its keys and by those of its sub-accounts.
+pub struct LiveAccount {
+    /// Its id.
+    pub id: AccountId,
+    /// Its master, for a sub-account.
+    pub master: Option<Arc<LiveAccount>>,
+    record: ArcSwap<Account>,
+    generation: AtomicU64,
+}
+
+impl LiveAccount {
+    /// An account as stored.
+    pub fn new(record: Account, master: Option<Arc<Self>>) -> Self {
+        Self { id: record.id, master, record: ArcSwap::from_pointee(record), generation: AtomicU64::new(0) }
+    }
+
+    /// The stored facts.
+    pub fn record(&self) -> Arc<Account> {
+        self.record.load_full()
+    }
+
+    /// Puts new facts in force, then raises the generation.
+    pub fn replace(&self, record: Account) {
+        self.record.store(Arc::new(record));
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Counts the changes of this account and of its master.
+    pub fn generation(&self) -> u64 {
+        let own = self.generation.load(Ordering::SeqCst);
+        self.master.as_ref().map_or(own, |master| own.wrapping_add(master.generation()))
+    }
+}
+
+/// What a key may do now. Made from records whenever one of them changes.
+pub struct KeyState {
+    /// Whether the key is admitted at all.
+    pub standing: Standing,
+    /// The permissions in force.
+    pub permissions: PermissionSet,
+    /// Up to when this holds; later the key is expired.
+    pub until: Option<Timestamp>,
+    /// Which addresses may call.
+    pub ip: IpMatcher,
+    /// The only pairs that it may trade, when it is bound to some.
+    pub symbols: Option<Box<[Symbol]>>,
+}
+
+/// A key, one object for its whole life.
+pub struct LiveKey {
+    /// Its internal name.
+    pub id: KeyId,
+    /// Its public name.
+    pub api_key: ApiKey,
+    /// Standard, special or tax.
+    pub kind: KeyKind,
+    /// Its owner.
+    pub account: Arc<LiveAccount>,
+    /// The wallet that it reads and trades.
+    pub trading: TradingAccount,
+    /// Which margin checks its orders meet.
+    pub risk: RiskPath,
+    /// When it was made.
+    pub created: Timestamp,
+    material: Material,
+    verifier: OnceLock<Verifier>,
+    state: ArcSwap<KeyState>,
+    generation: AtomicU64,
+    last_used: AtomicI64,
+}
+
+impl LiveKey {
+    /// A key as stored, with the state that it has at `now`.
+    pub fn new(record: &KeyRecord, account: Arc<LiveAccount>, policy: &Policy, now: Timestamp) -> Self {
+        let facts = account.record();
+        let (trading, risk) = trading_account(&facts, record);
+        Self {
+            id: record.id,
+            api_key: record.api_key,
+            kind: record.kind,
+            trading,
+            risk,
+            created: record.created,
+            material: record.material.clone(),
+            verifier: OnceLock::new(),
+            state: ArcSwap::from_pointee(Self::judge(record, &account, policy, now)),
+            account,
+            generation: AtomicU64::new(0),
+            last_used: AtomicI64::new(0),
+        }
+    }
+
+    /// Puts the state of a changed record (or of changed account facts) in force, then raises the generation.
+    pub fn refresh(&self, record: &KeyRecord, policy: &Policy, now: Timestamp) {
+        self.state.store(Arc::new(Self::judge(record, &self.account, policy, now)));
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn judge(record: &KeyRecord, account: &LiveAccount, policy: &Policy, now: Timestamp) -> KeyState {
+        let facts = account.record();
+        let master = account.master.as_ref().map(|master| master.record());
+        let effective = Owner::new(&facts, master.as_deref()).map_or_else(
+            // A sub-account without its master admits nothing.
+            || Effective {
+                standing: Standing::Dead(latchkey_authority::effective::DeadReason::AccountFrozen),
+                permissions: PermissionSet::EMPTY,
+                withheld: Vec::new(),
+                until: None,
+            },
+            |owner| effective_permissions(policy, &owner, record, now),
+        );
+        KeyState {
+            standing: effective.standing,
+            permissions: effective.permissions,
+            until: effective.until,
+            ip: record.ip.matcher(),
+            symbols: record.symbols.as_ref().map(|symbols| symbols.iter().copied().collect()),
+        }
+    }
+
+    /// The state in force.
+    pub fn state(&self) -> Arc<KeyState> {
+        self.state.load_full()
+    }
+
+    /// Counts the changes of this key.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+
+    /// The type of its material.
+    pub fn key_type(&self) -> KeyType {
+        match &self.material {
+            Material::Hmac { .. } => KeyType::Hmac,
+            Material::Rsa(_) => KeyType::Rsa,
+            Material::Ed25519(_) => KeyType::Ed25519,
+        }
+    }
+
+    /// The verifier, prepared on first use. `None` when the material cannot be opened.
+    pub fn verifier(&self, opener: &dyn OpenMaterial) -> Option<&Verifier> {
+        if let Some(verifier) = self.verifier.get() {
+            return Some(verifier);
+        }
+        let verifier = opener.open(self.account.id, self.id, &self.material)?;
+        Some(self.verifier.get_or_init(|| verifier))
+    }
+
+    /// Notes a verified call.
+    pub fn used(&self, at: Timestamp) {
+        self.last_used.fetch_max(at.as_micros(), Ordering::Relaxed);
+    }
+
+    /// The time of the last verified call.
+    pub fn last_used(&self) -> Option<Timestamp> {
+        match self.last_used.load(Ordering::Relaxed) {
+            0 => None,
+            micros => Some(Timestamp::from_micros(micros)),
+        }
+    }
+}

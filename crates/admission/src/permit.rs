@@ -1,0 +1,124 @@
+//! The permit: proof that a call passed every check, and the last question before a venue acts.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use latchkey_protocol::catalog::{Arguments, Endpoint};
+use latchkey_protocol::{PermissionSet, RecvWindow, TimeUnit, Timestamp};
+
+use crate::call::RequestId;
+use crate::live::{KeyState, LiveKey};
+use crate::{Reason, Rejection, Stage};
+
+/// How far ahead of the server a `timestamp` may not be: one second.
+const AHEAD_MAX_US: i64 = 1_000_000;
+
+/// `timestamp` and `recvWindow` of a signed call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Window {
+    /// The client's time.
+    pub timestamp: Timestamp,
+    /// How long the call stays valid.
+    pub recv_window: RecvWindow,
+}
+
+impl Window {
+    /// Accepts when `timestamp` is less than one second ahead of `now` and at most `recvWindow` behind it.
+    /// Source: REST API, "Timing security".
+    ///
+    /// # Errors
+    /// The reason, with the distance.
+    pub fn check(&self, now: Timestamp) -> Result<(), Reason> {
+        let behind_us = now.micros_since(self.timestamp);
+        if behind_us <= -AHEAD_MAX_US {
+            return Err(Reason::TimestampAhead { ahead_us: behind_us.saturating_neg() });
+        }
+        self.check_age(now)
+    }
+
+    fn check_age(&self, now: Timestamp) -> Result<(), Reason> {
+        let behind_us = now.micros_since(self.timestamp);
+        if behind_us > self.recv_window.as_micros() { Err(Reason::TimestampTooOld { behind_us }) } else { Ok(()) }
+    }
+}
+
+/// The key behind a call, with what it was allowed when the call was judged.
+#[derive(Clone)]
+pub struct Holder {
+    key: Arc<LiveKey>,
+    state: Arc<KeyState>,
+    key_generation: u64,
+    account_generation: u64,
+}
+
+impl Holder {
+    pub(crate) fn new(key: Arc<LiveKey>, state: Arc<KeyState>, key_generation: u64, account_generation: u64) -> Self {
+        Self { key, state, key_generation, account_generation }
+    }
+
+    /// The key.
+    pub fn key(&self) -> &LiveKey {
+        &self.key
+    }
+
+    /// The permissions that were in force.
+    pub fn permissions(&self) -> PermissionSet {
+        self.state.permissions
+    }
+}
+
+/// An admitted call: everything that a venue needs to answer it.
+pub struct Call {
+    /// Its id.
+    pub id: RequestId,
+    /// Its row.
+    pub row: &'static Endpoint,
+    /// Its parameters, parsed.
+    pub arguments: Arguments,
+    /// The unit of times in its answer.
+    pub unit: TimeUnit,
+    /// Where it came from.
+    pub peer: IpAddr,
+    /// When it arrived.
+    pub arrived: Timestamp,
+    /// Its key; none on public endpoints.
+    pub holder: Option<Holder>,
+}
+
+/// Proof that a call passed the line. A venue accepts nothing else.
+pub struct Permit {
+    call: Call,
+    window: Option<Window>,
+}
+
+impl Permit {
+    pub(crate) fn new(call: Call, window: Option<Window>) -> Self {
+        Self { call, window }
+    }
+
+    /// The call.
+    pub fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// The last question, asked by the venue in the instant before it acts: is the call still in time, and are
+    /// key and account still those that were judged? **This is the moment of admission.**
+    ///
+    /// # Errors
+    /// `-1021` or `-2015` with the exact reason.
+    pub fn hand_over(self, now: Timestamp) -> Result<Call, Rejection> {
+        let refuse = |reason| Rejection::new(Stage::HandOver, reason);
+        if let Some(window) = &self.window {
+            window.check_age(now).map_err(refuse)?;
+        }
+        if let Some(holder) = &self.call.holder {
+            let changed = holder.key.generation() != holder.key_generation
+                || holder.key.account.generation() != holder.account_generation
+                || holder.state.until.is_some_and(|until| until <= now);
+            if changed {
+                return Err(refuse(Reason::ChangedMeanwhile));
+            }
+        }
+        Ok(self.call)
+    }
+}

@@ -1,0 +1,207 @@
+//! Refusals: decisions, not accidents. Exact inside, coarse outside.
+
+use latchkey_authority::effective::DeadReason;
+use latchkey_protocol::Permission;
+use latchkey_protocol::catalog::Family;
+use latchkey_protocol::code::{self, ApiError};
+use latchkey_protocol::params::ParamsError;
+
+use crate::Stage;
+
+/// A refused call.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rejection {
+    /// Where it was refused.
+    pub stage: Stage,
+    /// Why, exactly; only the key's owner may read this.
+    pub reason: Reason,
+}
+
+/// The exact reason of a refusal.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Reason {
+    /// No row has this path.
+    NoSuchEndpoint,
+    /// The path exists, this method does not.
+    MethodNotAllowed,
+    /// The row is in the contract, the venue does not offer it.
+    NotAvailable,
+    /// The key header is absent.
+    ApiKeyMissing,
+    /// The key header stands several times.
+    ApiKeyRepeated,
+    /// The key header is not 64 letters and digits.
+    ApiKeyMalformed,
+    /// The time unit is none.
+    TimeUnit,
+    /// SBE was asked for.
+    SbeDisabled,
+    /// Query and body are not parameters.
+    Params(ParamsError),
+    /// A body on a `GET`.
+    BodyOnGet,
+    /// A security field is absent.
+    FieldMissing(&'static str),
+    /// A security field is empty.
+    FieldEmpty(&'static str),
+    /// A security field has characters that it cannot have.
+    FieldIllegal {
+        /// Which field.
+        name: &'static str,
+        /// What it may hold.
+        range: &'static str,
+    },
+    /// `recvWindow` is over the largest.
+    RecvWindowTooLarge {
+        /// The largest, in milliseconds.
+        max_ms: u32,
+    },
+    /// `recvWindow` has more than three decimals.
+    RecvWindowPrecision,
+    /// No key has this name.
+    KeyUnknown,
+    /// The key is not alive.
+    KeyDead(DeadReason),
+    /// The caller's address is not on the key's list.
+    IpNotAllowed,
+    /// Older than its window.
+    TimestampTooOld {
+        /// How far behind the server, in microseconds.
+        behind_us: i64,
+    },
+    /// A second or more ahead.
+    TimestampAhead {
+        /// How far ahead of the server, in microseconds.
+        ahead_us: i64,
+    },
+    /// The signature is not of the shape of the key's type.
+    SignatureShape(&'static str),
+    /// The signature does not verify.
+    SignatureWrong,
+    /// The key's material could not be opened.
+    KeyUnusable,
+    /// The key lacks a permission.
+    PermissionMissing(Permission),
+    /// Keys of this kind never reach the endpoint.
+    KeyKind,
+    /// The pair is not on the key's list of symbols.
+    SymbolNotWhitelisted,
+    /// A parameter, with the contract's own error.
+    Parameter(Box<ApiError>),
+    /// More parameters than the endpoint has.
+    UnreadParameters {
+        /// How many the endpoint reads of what was sent.
+        read: usize,
+        /// How many were sent.
+        sent: usize,
+        /// Whether the row is a `GET`.
+        get: bool,
+    },
+    /// The key or its account changed between the checks and the hand-over.
+    ChangedMeanwhile,
+    /// A bounded queue is full.
+    Busy,
+    /// Refused by the venue, with the contract's own error.
+    Venue(Box<ApiError>),
+}
+
+impl Rejection {
+    /// A refusal at a stage.
+    pub fn new(stage: Stage, reason: Reason) -> Self {
+        Self { stage, reason }
+    }
+
+    /// A refusal of the endpoint's parameters.
+    pub fn parameter(error: ApiError) -> Self {
+        Self::new(Stage::Parameters, Reason::Parameter(Box::new(error)))
+    }
+
+    /// A refusal of the venue.
+    pub fn venue(error: ApiError) -> Self {
+        Self::new(Stage::Venue, Reason::Venue(Box::new(error)))
+    }
+
+    /// What the caller is told.
+    pub fn error(&self, family: Family) -> ApiError {
+        match &self.reason {
+            Reason::NoSuchEndpoint => code::NO_SUCH_ENDPOINT.plain(),
+            Reason::MethodNotAllowed => code::METHOD_NOT_ALLOWED.plain(),
+            Reason::NotAvailable => code::NOT_AVAILABLE.plain(),
+            Reason::ApiKeyMissing | Reason::ApiKeyRepeated | Reason::ApiKeyMalformed => family.bad_key_format().plain(),
+            Reason::TimeUnit => code::INVALID_TIME_UNIT.plain(),
+            Reason::SbeDisabled => code::SBE_DISABLED.plain(),
+            Reason::Params(error) => match error {
+                ParamsError::Duplicate => code::DUPLICATE_PARAMETER.plain(),
+                ParamsError::TooMany => code::TOO_MANY_PARAMETERS.plain(),
+                ParamsError::MalformedPair | ParamsError::IllegalName | ParamsError::BadEncoding => {
+                    code::ILLEGAL_CHARS.plain()
+                }
+            },
+            Reason::BodyOnGet => code::TOO_MANY_PARAMETERS.plain(),
+            Reason::FieldMissing(name) => code::MANDATORY_PARAMETER.with([*name]),
+            Reason::FieldEmpty(name) => code::PARAMETER_EMPTY.with([*name]),
+            Reason::FieldIllegal { name, range } => code::ILLEGAL_CHARS_IN.with([*name, *range]),
+            Reason::RecvWindowTooLarge { max_ms } => match family {
+                Family::Sapi => code::BAD_RECV_WINDOW.with([max_ms.to_string()]),
+                Family::Api | Family::Futures | Family::Latchkey => {
+                    code::CANNOT_BE_GREATER.with(["recvWindow".to_owned(), max_ms.to_string()])
+                }
+            },
+            Reason::RecvWindowPrecision => code::BAD_PRECISION.with(["recvWindow"]),
+            Reason::KeyUnknown | Reason::KeyDead(_) => family.unknown_key().plain(),
+            Reason::IpNotAllowed | Reason::PermissionMissing(_) | Reason::KeyKind | Reason::ChangedMeanwhile => {
+                family.rejected_key().plain()
+            }
+            Reason::TimestampTooOld { .. } => code::OUTSIDE_RECV_WINDOW.plain(),
+            Reason::TimestampAhead { .. } => code::AHEAD_OF_SERVER.plain(),
+            Reason::SignatureShape(_) | Reason::SignatureWrong => code::INVALID_SIGNATURE.plain(),
+            Reason::KeyUnusable => code::UNKNOWN.plain(),
+            Reason::SymbolNotWhitelisted => code::SYMBOL_NOT_WHITELISTED.plain(),
+            Reason::UnreadParameters { read, sent, get: true } => {
+                code::TOO_MANY_PARAMETERS_COUNTED.with([read.to_string(), sent.to_string()])
+            }
+            Reason::UnreadParameters { read, sent, get: false } => {
+                code::UNREAD_PARAMETERS.with([read.to_string(), sent.to_string()])
+            }
+            Reason::Busy => code::SERVER_BUSY.plain(),
+            Reason::Parameter(error) | Reason::Venue(error) => (**error).clone(),
+        }
+    }
+
+    /// The name of the exact reason, as records and metrics spell it.
+    pub fn name(&self) -> &'static str {
+        match &self.reason {
+            Reason::NoSuchEndpoint => "no-such-endpoint",
+            Reason::MethodNotAllowed => "method-not-allowed",
+            Reason::NotAvailable => "not-available",
+            Reason::ApiKeyMissing => "api-key-missing",
+            Reason::ApiKeyRepeated => "api-key-repeated",
+            Reason::ApiKeyMalformed => "api-key-malformed",
+            Reason::TimeUnit => "time-unit",
+            Reason::SbeDisabled => "sbe-disabled",
+            Reason::Params(_) => "malformed-parameters",
+            Reason::BodyOnGet => "body-on-get",
+            Reason::FieldMissing(_) => "field-missing",
+            Reason::FieldEmpty(_) => "field-empty",
+            Reason::FieldIllegal { .. } => "field-illegal",
+            Reason::RecvWindowTooLarge { .. } => "recv-window-too-large",
+            Reason::RecvWindowPrecision => "recv-window-precision",
+            Reason::KeyUnknown => "key-unknown",
+            Reason::KeyDead(reason) => reason.name(),
+            Reason::IpNotAllowed => "ip-not-allowed",
+            Reason::TimestampTooOld { .. } => "timestamp-too-old",
+            Reason::TimestampAhead { .. } => "timestamp-ahead",
+            Reason::SignatureShape(_) => "signature-shape",
+            Reason::SignatureWrong => "signature-wrong",
+            Reason::KeyUnusable => "key-unusable",
+            Reason::PermissionMissing(_) => "permission-missing",
+            Reason::KeyKind => "key-kind",
+            Reason::SymbolNotWhitelisted => "symbol-not-whitelisted",
+            Reason::Parameter(_) => "parameter",
+            Reason::UnreadParameters { .. } => "unread-parameters",
+            Reason::ChangedMeanwhile => "changed-meanwhile",
+            Reason::Busy => "busy",
+            Reason::Venue(_) => "venue",
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The one value that walks the line, and what is known of a call at each step.
+//!
+//! Each check takes the state before and returns the state after; the fields are private to the crate, so no
+//! step can be skipped or swapped, and only [`Admission::permit`] on the last state yields a [`Permit`].
+
+use std::sync::Arc;
+
+use latchkey_protocol::catalog::{Arguments, Endpoint};
+use latchkey_protocol::params::{ParamsError, RawParams};
+use latchkey_protocol::{ApiKey, TimeUnit, Timestamp};
+
+use crate::call::RawCall;
+use crate::live::{KeyState, LiveKey};
+use crate::permit::{Call, Holder, Permit, Window};
+
+/// A call on its way through the checks.
+pub struct Admission<'a, S> {
+    pub(crate) raw: &'a RawCall<'a>,
+    pub(crate) row: &'static Endpoint,
+    pub(crate) state: S,
+}
+
+impl<'a, S> Admission<'a, S> {
+    pub(crate) fn into<T>(self, state: impl FnOnce(S) -> T) -> Admission<'a, T> {
+        Admission { raw: self.raw, row: self.row, state: state(self.state) }
+    }
+
+    /// The call's row.
+    pub fn row(&self) -> &'static Endpoint {
+        self.row
+    }
+}
+
+/// The row is found and the parameters are taken apart.
+pub struct Routed<'a> {
+    pub(crate) params: Result<RawParams<'a>, ParamsError>,
+}
+
+/// What a call shows of its caller.
+pub(crate) enum Credential<'a> {
+    /// Nothing.
+    None,
+    /// A key without a signature.
+    KeyOnly(ApiKey),
+    /// A key and a signature over the payload.
+    Payload { api_key: ApiKey, signature: &'a [u8], window: Window },
+}
+
+/// The security fields are present and well-formed.
+pub struct Shaped<'a> {
+    pub(crate) params: RawParams<'a>,
+    pub(crate) unit: TimeUnit,
+    pub(crate) credential: Credential<'a>,
+}
+
+/// The key exists and is alive.
+pub struct Known<'a> {
+    pub(crate) shaped: Shaped<'a>,
+    pub(crate) held: Option<Held>,
+}
+
+/// A key and the state that this call is judged by.
+pub(crate) struct Held {
+    pub(crate) key: Arc<LiveKey>,
+    pub(crate) state: Arc<KeyState>,
+    pub(crate) key_generation: u64,
+    pub(crate) account_generation: u64,
+}
+
+/// The caller's address may use the key.
+pub struct Placed<'a>(pub(crate) Known<'a>);
+
+/// The call is neither old nor early.
+pub struct Timely<'a>(pub(crate) Known<'a>);
+
+/// Nothing stands against spending a verification on it.
+pub struct Ready<'a>(pub(crate) Known<'a>);
+
+/// The signature holds.
+pub struct Proven<'a>(pub(crate) Known<'a>);
+
+/// The key may do this.
+pub struct Granted<'a>(pub(crate) Known<'a>);
+
+/// The endpoint's parameters are read.
+pub struct Whole<'a> {
+    pub(crate) known: Known<'a>,
+    pub(crate) arguments: Arguments,
+}
+
+/// Charged, and ready to be handed over.
+pub struct Charged<'a>(pub(crate) Whole<'a>);
+
+impl Admission<'_, Charged<'_>> {
+    /// The permit: the only way to one.
+    pub fn permit(self, id: crate::call::RequestId, arrived: Timestamp) -> Permit {
+        let Whole { known, arguments } = self.state.0;
+        let window = match known.shaped.credential {
+            Credential::Payload { window, .. } => Some(window),
+            Credential::None | Credential::KeyOnly(_) => None,
+        };
+        let holder =
+            known.held.map(|held| Holder::new(held.key, held.state, held.key_generation, held.account_generation));
+        Permit::new(
+            Call { id, row: self.row, arguments, unit: known.shaped.unit, peer: self.raw.peer, arrived, holder },
+            window,
+        )
+    }
+}

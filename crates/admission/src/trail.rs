@@ -1,0 +1,176 @@
+//! The trail of one call: what was learned so far, recorded however the call ends.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use latchkey_protocol::catalog::{Budget, Endpoint};
+use latchkey_protocol::{AccountId, ApiKey, KeyId, TimeUnit, Timestamp};
+
+use crate::call::{RequestId, Transport};
+use crate::ports::{Clock, Recorder};
+use crate::{Outcome, Rejection};
+
+/// How a recorded call ended.
+#[derive(Clone, PartialEq, Debug)]
+pub enum End {
+    /// Answered.
+    Answered,
+    /// Refused.
+    Rejected(Rejection),
+    /// The venue did not answer.
+    Unknown,
+    /// The caller went away before the call was handed over.
+    ClientGone,
+}
+
+/// The weight that a call was charged, and what its window holds now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Used {
+    /// Where it was counted.
+    pub budget: Budget,
+    /// The weight of this call.
+    pub weight: u32,
+    /// The weight used in the window.
+    pub used: u32,
+}
+
+/// The record of one call.
+#[derive(Clone, Debug)]
+pub struct CallRecord {
+    /// Its id.
+    pub id: RequestId,
+    /// Its door.
+    pub transport: Transport,
+    /// When it arrived.
+    pub arrived: Timestamp,
+    /// How long it took, in microseconds.
+    pub took_us: i64,
+    /// Where it came from.
+    pub peer: IpAddr,
+    /// Its row.
+    pub row: Option<&'static Endpoint>,
+    /// The key that it named.
+    pub api_key: Option<ApiKey>,
+    /// The key that was found.
+    pub key: Option<(AccountId, KeyId)>,
+    /// Whether its signature held.
+    pub proven: bool,
+    /// The client's clock minus ours, in microseconds; from its `timestamp`.
+    pub clock_us: Option<i64>,
+    /// What it weighed.
+    pub used: Option<Used>,
+    /// How it ended.
+    pub end: End,
+}
+
+/// Collects a call's record and hands it over when the call ends, even when it is dropped half way.
+pub struct Trail {
+    recorder: Arc<dyn Recorder>,
+    clock: Arc<dyn Clock>,
+    record: CallRecord,
+    /// The unit of times in the answer.
+    pub unit: TimeUnit,
+    submitted: bool,
+    finished: bool,
+}
+
+impl Trail {
+    /// Opens the trail of a call that has just arrived.
+    pub fn open(recorder: Arc<dyn Recorder>, clock: Arc<dyn Clock>, id: RequestId, peer: IpAddr) -> Self {
+        let arrived = clock.now();
+        let record = CallRecord {
+            id,
+            transport: Transport::Rest,
+            arrived,
+            took_us: 0,
+            peer,
+            row: None,
+            api_key: None,
+            key: None,
+            proven: false,
+            clock_us: None,
+            used: None,
+            end: End::ClientGone,
+        };
+        Self { recorder, clock, record, unit: TimeUnit::default(), submitted: false, finished: false }
+    }
+
+    /// The call's id.
+    pub fn id(&self) -> RequestId {
+        self.record.id
+    }
+
+    /// When the call arrived.
+    pub fn arrived(&self) -> Timestamp {
+        self.record.arrived
+    }
+
+    /// The row, once found.
+    pub fn row(&self) -> Option<&'static Endpoint> {
+        self.record.row
+    }
+
+    /// What was charged.
+    pub fn used(&self) -> Option<Used> {
+        self.record.used
+    }
+
+    /// The client's clock minus ours in microseconds, once the signature held.
+    pub fn proven_clock_us(&self) -> Option<i64> {
+        self.record.clock_us.filter(|_| self.record.proven)
+    }
+
+    pub(crate) fn routed(&mut self, row: &'static Endpoint) {
+        self.record.row = Some(row);
+    }
+
+    pub(crate) fn charged(&mut self, used: Used) {
+        self.record.used = Some(used);
+    }
+
+    pub(crate) fn named(&mut self, api_key: ApiKey) {
+        self.record.api_key = Some(api_key);
+    }
+
+    pub(crate) fn known(&mut self, account: AccountId, key: KeyId) {
+        self.record.key = Some((account, key));
+    }
+
+    pub(crate) fn timed(&mut self, clock_us: i64) {
+        self.record.clock_us = Some(clock_us);
+    }
+
+    pub(crate) fn proven(&mut self) {
+        self.record.proven = true;
+    }
+
+    /// Notes that the call was handed to the venue: from here on silence is an unknown outcome.
+    pub fn submitted(&mut self) {
+        self.submitted = true;
+    }
+
+    /// Records the end.
+    pub fn finish(&mut self, outcome: &Outcome) {
+        let end = match outcome {
+            Outcome::Answered(_) => End::Answered,
+            Outcome::Rejected(rejection) => End::Rejected(rejection.clone()),
+            Outcome::Unknown => End::Unknown,
+        };
+        self.close(end);
+    }
+
+    fn close(&mut self, end: End) {
+        if !self.finished {
+            self.finished = true;
+            self.record.end = end;
+            self.record.took_us = self.clock.now().micros_since(self.record.arrived);
+            self.recorder.record(self.record.clone());
+        }
+    }
+}
+
+impl Drop for Trail {
+    fn drop(&mut self) {
+        self.close(if self.submitted { End::Unknown } else { End::ClientGone });
+    }
+}
