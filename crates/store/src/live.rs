@@ -1,0 +1,198 @@
+//! The live keys: everything that admission asks, in memory.
+//!
+//! ```text
+//! a call    ─ find(api key) ─▶ concurrent map ─▶ Arc<LiveKey>, the same one for the key's whole life
+//! a change  ─ apply(records) ─▶ registry (one lock, changes alone) ─▶ swaps states, raises generations
+//! ```
+//!
+//! A key that was deleted stays, dead, so that a call with it is recorded with the exact reason. Nothing that a caller
+//! sends is ever put into the map.
+
+mod hash;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use latchkey_admission::live::{LiveAccount, LiveKey};
+use latchkey_admission::ports::{Clock, Keys};
+use latchkey_authority::account::Account;
+use latchkey_authority::change::Committed;
+use latchkey_authority::key::KeyRecord;
+use latchkey_authority::policy::Policy;
+use latchkey_authority::ports::Live;
+use latchkey_protocol::{AccountId, ApiKey, KeyId, Timestamp};
+
+use crate::sqlite::Row;
+use hash::Seeded;
+
+/// The live keys of one node.
+pub struct LiveMap {
+    policy: Policy,
+    clock: Arc<dyn Clock>,
+    keys: papaya::HashMap<ApiKey, Arc<LiveKey>, Seeded>,
+    registry: Mutex<Registry>,
+}
+
+/// What changes need and calls do not.
+#[derive(Default)]
+struct Registry {
+    accounts: BTreeMap<AccountId, AccountEntry>,
+    keys: BTreeMap<KeyId, KeyEntry>,
+    /// Records whose account or master is not here yet: changes may arrive out of order.
+    waiting: Vec<Row>,
+}
+
+struct AccountEntry {
+    live: Arc<LiveAccount>,
+    revision: u64,
+    keys: Vec<KeyId>,
+    sub_accounts: Vec<AccountId>,
+}
+
+struct KeyEntry {
+    live: Arc<LiveKey>,
+    record: KeyRecord,
+    revision: u64,
+}
+
+impl LiveMap {
+    /// An empty map. `seed` is random, one a process, so that nobody can foresee where a key lies in it.
+    pub fn new(policy: Policy, clock: Arc<dyn Clock>, seed: u64) -> Self {
+        let keys = papaya::HashMap::builder().hasher(Seeded::new(seed)).build();
+        Self { policy, clock, keys, registry: Mutex::default() }
+    }
+
+    /// Puts stored records in force, in whatever order; accounts first, masters before their sub-accounts, is fastest.
+    pub fn load(&self, rows: impl IntoIterator<Item = Row>) {
+        let now = self.clock.now();
+        let mut registry = self.registry();
+        for row in rows {
+            self.put(&mut registry, row, now);
+        }
+        self.settle(&mut registry, now);
+    }
+
+    /// How many keys there are, dead ones too.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// An account that is live.
+    pub fn account(&self, id: AccountId) -> Option<Arc<LiveAccount>> {
+        self.registry().accounts.get(&id).map(|entry| Arc::clone(&entry.live))
+    }
+
+    /// The keys of an account in the order they came in, dead ones too; its sub-accounts' are not among them.
+    pub fn keys_of(&self, id: AccountId) -> Vec<Arc<LiveKey>> {
+        let registry = self.registry();
+        let ids = registry.accounts.get(&id).map(|entry| entry.keys.as_slice()).unwrap_or_default();
+        ids.iter().filter_map(|id| registry.keys.get(id)).map(|entry| Arc::clone(&entry.live)).collect()
+    }
+
+    /// A panic of another change leaves at worst some keys in their former state; the records tell them apart.
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tries again what waits, as long as that helps.
+    fn settle(&self, registry: &mut Registry, now: Timestamp) {
+        loop {
+            let waiting = std::mem::take(&mut registry.waiting);
+            let before = waiting.len();
+            for row in waiting {
+                self.put(registry, row, now);
+            }
+            if registry.waiting.is_empty() || registry.waiting.len() == before {
+                return;
+            }
+        }
+    }
+
+    fn put(&self, registry: &mut Registry, row: Row, now: Timestamp) {
+        match row {
+            Row::Account { revision, account } => self.put_account(registry, revision, account, now),
+            Row::Key { revision, key } => self.put_key(registry, revision, key, now),
+        }
+    }
+
+    fn put_account(&self, registry: &mut Registry, revision: u64, account: Account, now: Timestamp) {
+        let id = account.id;
+        if let Some(entry) = registry.accounts.get_mut(&id) {
+            if revision < entry.revision {
+                return;
+            }
+            entry.revision = revision;
+            entry.live.replace(account);
+            self.refresh(registry, id, now);
+            return;
+        }
+        let master = match account.master {
+            None => None,
+            Some(master) => match registry.accounts.get_mut(&master) {
+                None => return registry.waiting.push(Row::Account { revision, account }),
+                Some(entry) => {
+                    entry.sub_accounts.push(id);
+                    Some(Arc::clone(&entry.live))
+                }
+            },
+        };
+        let live = Arc::new(LiveAccount::new(account, master));
+        let entry = AccountEntry { live, revision, keys: Vec::new(), sub_accounts: Vec::new() };
+        registry.accounts.insert(id, entry);
+    }
+
+    fn put_key(&self, registry: &mut Registry, revision: u64, key: KeyRecord, now: Timestamp) {
+        let Some(account) = registry.accounts.get_mut(&key.account) else {
+            return registry.waiting.push(Row::Key { revision, key });
+        };
+        match registry.keys.entry(key.id) {
+            Entry::Occupied(mut entry) => {
+                let entry = entry.get_mut();
+                if revision < entry.revision {
+                    return;
+                }
+                entry.revision = revision;
+                entry.record = key;
+                entry.live.refresh(&entry.record, &self.policy, now);
+            }
+            Entry::Vacant(entry) => {
+                let live = Arc::new(LiveKey::new(&key, Arc::clone(&account.live), &self.policy, now));
+                account.keys.push(key.id);
+                self.keys.pin().insert(key.api_key, Arc::clone(&live));
+                entry.insert(KeyEntry { live, record: key, revision });
+            }
+        }
+    }
+
+    /// Judges every key of an account and of its sub-accounts anew.
+    fn refresh(&self, registry: &Registry, account: AccountId, now: Timestamp) {
+        let Some(entry) = registry.accounts.get(&account) else { return };
+        for key in entry.keys.iter().filter_map(|id| registry.keys.get(id)) {
+            key.live.refresh(&key.record, &self.policy, now);
+        }
+        for sub_account in &entry.sub_accounts {
+            self.refresh(registry, *sub_account, now);
+        }
+    }
+}
+
+impl Live for LiveMap {
+    fn apply(&self, committed: &Committed) {
+        let revision = committed.revision;
+        let accounts = committed.accounts.iter().map(|account| Row::Account { revision, account: account.clone() });
+        let keys = committed.keys.iter().map(|key| Row::Key { revision, key: key.clone() });
+        self.load(accounts.chain(keys));
+    }
+}
+
+impl Keys for LiveMap {
+    fn find(&self, api_key: &ApiKey) -> Option<Arc<LiveKey>> {
+        self.keys.pin().get(api_key).cloned()
+    }
+}

@@ -1,0 +1,148 @@
+//! Writing a change, whole or not at all.
+
+use latchkey_authority::account::Account;
+use latchkey_authority::change::{Change, Committed, Effect, EffectId, Guard, Write};
+use latchkey_authority::key::KeyRecord;
+use latchkey_authority::ports::{StoreError, Unique};
+use latchkey_authority::stored::Stored as _;
+use latchkey_protocol::KeyId;
+use sqlx::Connection as _;
+use sqlx::error::ErrorKind;
+use sqlx::sqlite::SqliteConnection;
+
+use super::{StoreId, audit, read, signed, unavailable, unreadable, unsigned};
+
+pub(super) async fn commit(
+    store: StoreId,
+    writer: &mut SqliteConnection,
+    change: Change,
+) -> Result<Committed, StoreError> {
+    // Whatever leaves this function early rolls back, a caller that stops waiting included.
+    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)?;
+    for guard in &change.guards {
+        check(&mut transaction, *guard).await?;
+    }
+    let revision: i64 = sqlx::query_scalar("UPDATE revision SET value = value + 1 RETURNING value")
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(unavailable)?;
+    for write in &change.accounts {
+        write_account(&mut transaction, revision, write).await?;
+    }
+    for write in &change.keys {
+        write_key(&mut transaction, revision, write).await?;
+    }
+    let mut effects = Vec::with_capacity(change.effects.len());
+    for effect in &change.effects {
+        effects.push(write_effect(&mut transaction, revision, effect).await?);
+    }
+    audit::append(store, &mut transaction, revision, &change.audit).await?;
+    transaction.commit().await.map_err(unavailable)?;
+    Ok(Committed {
+        revision: unsigned(revision)?,
+        effects,
+        accounts: change.accounts.into_iter().map(|write| write.record).collect(),
+        keys: change.keys.into_iter().map(|write| write.record).collect(),
+    })
+}
+
+async fn check(connection: &mut SqliteConnection, guard: Guard) -> Result<(), StoreError> {
+    let found: Option<i64> = sqlx::query_scalar("SELECT version FROM accounts WHERE id = ?")
+        .bind(guard.account.0)
+        .fetch_optional(connection)
+        .await
+        .map_err(unavailable)?;
+    if found == Some(signed(guard.version)?) { Ok(()) } else { Err(StoreError::Conflict) }
+}
+
+async fn write_account(
+    connection: &mut SqliteConnection,
+    revision: i64,
+    Write { record, expected }: &Write<Account>,
+) -> Result<(), StoreError> {
+    let query = match expected {
+        None => sqlx::query("INSERT INTO accounts (email, version, revision, record, id) VALUES (?, ?, ?, ?, ?)"),
+        Some(_) => sqlx::query(
+            "UPDATE accounts SET email = ?, version = ?, revision = ?, record = ? WHERE id = ? AND version = ?",
+        ),
+    };
+    let mut query = query
+        .bind(record.email.as_str())
+        .bind(signed(record.version)?)
+        .bind(revision)
+        .bind(record.encode())
+        .bind(record.id.0);
+    if let Some(expected) = expected {
+        query = query.bind(signed(*expected)?);
+    }
+    one_row(query.execute(connection).await)
+}
+
+async fn write_key(
+    connection: &mut SqliteConnection,
+    revision: i64,
+    Write { record, expected }: &Write<KeyRecord>,
+) -> Result<(), StoreError> {
+    // A key keeps its account, its public name and its material for life.
+    let query = match expected {
+        None => sqlx::query(
+            "INSERT INTO keys (deleted, version, revision, record, id, account, api_key, fingerprint) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        ),
+        Some(_) => sqlx::query(
+            "UPDATE keys SET deleted = ?, version = ?, revision = ?, record = ? \
+             WHERE id = ? AND account = ? AND api_key = ? AND fingerprint IS ? AND version = ?",
+        ),
+    };
+    let mut query = query
+        .bind(read::is_deleted(record))
+        .bind(signed(record.version)?)
+        .bind(revision)
+        .bind(record.encode())
+        .bind(key_id(record.id))
+        .bind(record.account.0)
+        .bind(record.api_key.as_str())
+        .bind(record.material.public().map(|public| public.fingerprint.to_vec()));
+    if let Some(expected) = expected {
+        query = query.bind(signed(*expected)?);
+    }
+    one_row(query.execute(connection).await)
+}
+
+async fn write_effect(
+    connection: &mut SqliteConnection,
+    revision: i64,
+    effect: &Effect,
+) -> Result<EffectId, StoreError> {
+    let id = sqlx::query_scalar("INSERT INTO outbox (revision, effect) VALUES (?, ?) RETURNING id")
+        .bind(revision)
+        .bind(serde_json::to_vec(effect).map_err(unreadable)?)
+        .fetch_one(connection)
+        .await
+        .map_err(unavailable)?;
+    Ok(EffectId(id))
+}
+
+/// A write that met no record met another version of it.
+fn one_row(done: Result<sqlx::sqlite::SqliteQueryResult, sqlx::Error>) -> Result<(), StoreError> {
+    match done {
+        Ok(done) if done.rows_affected() == 1 => Ok(()),
+        Ok(_) => Err(StoreError::Conflict),
+        Err(error) => Err(taken(&error).map_or_else(|| unavailable(error), StoreError::Taken)),
+    }
+}
+
+/// Which value another record has already.
+fn taken(error: &sqlx::Error) -> Option<Unique> {
+    let error = error.as_database_error().filter(|error| error.kind() == ErrorKind::UniqueViolation)?;
+    let (_, column) = error.message().rsplit_once('.')?;
+    Some(match column {
+        "email" => Unique::Email,
+        "api_key" => Unique::ApiKey,
+        _ => Unique::Id,
+    })
+}
+
+fn key_id(id: KeyId) -> Vec<u8> {
+    id.0.to_be_bytes().to_vec()
+}

@@ -1,0 +1,59 @@
+//! The outbox: what the exchange still has to do. It is written with the change and delivered in order, at least once.
+
+use latchkey_authority::change::{Effect, EffectId};
+use latchkey_authority::ports::StoreError;
+use sqlx::Connection as _;
+
+use super::{SqliteStore, unavailable, unreadable, unsigned};
+
+/// An effect that is not known to be carried out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PendingEffect {
+    /// Its number, by which the exchange knows whether it was carried out before.
+    pub id: EffectId,
+    /// The change that it belongs to.
+    pub revision: u64,
+    /// What is to be done.
+    pub effect: Effect,
+}
+
+impl SqliteStore {
+    /// The first `limit` effects that are not done, in their order. An unreadable one ends the list with an error,
+    /// because none behind it may overtake it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn pending_effects(&self, limit: u32) -> Result<Vec<PendingEffect>, StoreError> {
+        let rows: Vec<(i64, i64, Vec<u8>)> =
+            sqlx::query_as("SELECT id, revision, effect FROM outbox WHERE done = 0 ORDER BY id LIMIT ?")
+                .bind(limit)
+                .fetch_all(&self.readers)
+                .await
+                .map_err(unavailable)?;
+        let read = |(id, revision, effect): (i64, i64, Vec<u8>)| {
+            let effect = serde_json::from_slice(&effect).map_err(unreadable)?;
+            Ok(PendingEffect { id: EffectId(id), revision: unsigned(revision)?, effect })
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// Notes that the exchange has carried these effects out durably. Those that were noted before stay so.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]; they are then delivered again, which does no harm.
+    pub async fn mark_done(&self, effects: &[EffectId]) -> Result<(), StoreError> {
+        if effects.is_empty() {
+            return Ok(());
+        }
+        let mut writer = self.writer.lock().await;
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)?;
+        for effect in effects {
+            sqlx::query("UPDATE outbox SET done = 1 WHERE id = ?")
+                .bind(effect.0)
+                .execute(&mut *transaction)
+                .await
+                .map_err(unavailable)?;
+        }
+        transaction.commit().await.map_err(unavailable)
+    }
+}
