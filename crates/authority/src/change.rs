@@ -197,3 +197,27 @@ pub enum Action {
     /// Keys were deleted.
     KeyDeleted,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use latchkey_protocol::Wallet;
+
+    #[test]
+    fn effects_read_back_from_the_outbox_and_unknown_ones_are_refused() {
+        let owner = AccountId(1);
+        let account = TradingAccount { owner, wallet: Wallet::Cross };
+        let (asset, amount) = (Asset::parse("USDT").unwrap(), Amount::from_scaled(i128::MAX));
+        for effect in [
+            Effect::OpenWallet { account },
+            Effect::Credit { account, asset, amount },
+            Effect::EnterSpecialMode { owner },
+            Effect::LeaveSpecialMode { owner },
+            Effect::CancelEverything { owner },
+        ] {
+            let text = serde_json::to_string(&effect).unwrap();
+            assert_eq!(serde_json::from_str::<Effect>(&text).unwrap(), effect);
+        }
+        assert!(serde_json::from_str::<Effect>(r#"{"close-wallet":{"owner":1}}"#).is_err());
+    }
+}

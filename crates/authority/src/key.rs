@@ -310,9 +310,23 @@ pub fn make_key_id(now: Timestamp, random: [u8; 10]) -> KeyId {
 
 /// Reads the text of a key id: a UUID in lower case with its hyphens.
 pub fn parse_key_id(text: &str) -> Option<KeyId> {
-    let digits: String = text.chars().filter(|c| *c != '-').collect();
-    let id = KeyId(u128::from_str_radix(&digits, 16).ok()?);
-    (id.to_string() == text).then_some(id)
+    let digit = |id: u128, byte: u8| {
+        let value = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            _ => return None,
+        };
+        Some(id << 4 | u128::from(value))
+    };
+    let mut id = 0;
+    for (place, byte) in text.bytes().enumerate() {
+        match (place, byte) {
+            (8 | 13 | 18 | 23, b'-') => {}
+            (8 | 13 | 18 | 23, _) => return None,
+            _ => id = digit(id, byte)?,
+        }
+    }
+    (text.len() == 36).then_some(KeyId(id))
 }
 
 #[cfg(test)]
@@ -361,6 +375,8 @@ mod tests {
         assert_eq!(parse_key_id(&id.to_string()), Some(id));
         assert!(make_key_id(time.plus_millis(1), [0; 10]) > id);
         assert_eq!(parse_key_id(&id.to_string().to_uppercase()), None);
-        assert_eq!(parse_key_id("1"), None);
+        for bad in ["", "1", "01a0c4506c007fffbfffffffffffffff", "01a0c450-6c00-7fff-bfff-ffffffffffff0"] {
+            assert_eq!(parse_key_id(bad), None, "{bad}");
+        }
     }
 }

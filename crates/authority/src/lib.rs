@@ -1,6 +1,9 @@
 //! Who holds which key: accounts, keys, and every rule that binds them.
 //!
 //! Pure: time, randomness and the exchange's facts come in as values; decisions go out as a [`change::Change`].
+//! Start at [`service::Authority`]: every door changes accounts and keys through it, and through nothing else.
+//!
+//! What this crate never does: admit a call, open a sealed secret, keep a fact of the exchange, or read a clock.
 //!
 //! | module | what | who asks |
 //! |---|---|---|

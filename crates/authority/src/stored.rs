@@ -31,7 +31,9 @@ struct Version {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Opened<T> {
+    format: u16,
     record: T,
 }
 
@@ -39,8 +41,10 @@ struct Opened<T> {
 pub trait Stored: Serialize + DeserializeOwned {
     /// The bytes to keep.
     fn encode(&self) -> Vec<u8> {
-        // INVARIANT: records have no maps with keys other than text and no fallible serializers.
-        serde_json::to_vec(&Envelope { format: FORMAT, record: self }).unwrap_or_default()
+        // INVARIANT: records have no maps with keys other than text and no fallible serializers. Writing nothing
+        // instead of a record would lose it, so this is checked in release too.
+        #[expect(clippy::expect_used, reason = "records always serialize")]
+        serde_json::to_vec(&Envelope { format: FORMAT, record: self }).expect("a record serializes")
     }
 
     /// Reads what [`Stored::encode`] wrote.
@@ -48,13 +52,17 @@ pub trait Stored: Serialize + DeserializeOwned {
     /// # Errors
     /// [`RecordError`] names a newer format or the value that is not known.
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        let unreadable = |error: serde_json::Error| RecordError::Unreadable(error.to_string());
-        let version: Version = serde_json::from_slice(bytes).map_err(unreadable)?;
-        if version.format > FORMAT {
-            return Err(RecordError::Newer(version.format));
+        let opened = serde_json::from_slice::<Opened<Self>>(bytes);
+        // A newer record seldom reads, so its format is asked for alone before it is called damaged.
+        let format = match &opened {
+            Ok(opened) => Some(opened.format),
+            Err(_) => serde_json::from_slice(bytes).ok().map(|version: Version| version.format),
+        };
+        match (format, opened) {
+            (Some(format), _) if format > FORMAT => Err(RecordError::Newer(format)),
+            (_, Ok(opened)) => Ok(opened.record),
+            (_, Err(error)) => Err(RecordError::Unreadable(error.to_string())),
         }
-        let opened: Opened<Self> = serde_json::from_slice(bytes).map_err(unreadable)?;
-        Ok(opened.record)
     }
 }
 
