@@ -2,13 +2,11 @@ use latchkey_protocol::catalog::{Method, Route, SecurityType, time_unit};
 use latchkey_protocol::params::{RawParams, decode};
 use latchkey_protocol::{ApiKey, RecvWindow, RecvWindowError, Timestamp};
 
-use latchkey_authority::policy::Policy;
-
 use crate::call::Field;
 use crate::permit::Window;
 use crate::state::{Credential, Routed, Shaped};
 use crate::trail::Trail;
-use crate::{Admission, Reason, Rejection, Stage};
+use crate::{Admission, Reason, Rejection, Rules, Stage};
 
 /// The longest signature: base64 of 4096 bits, every character percent-encoded.
 const SIGNATURE_MAX: usize = 3 * 684;
@@ -22,7 +20,7 @@ const RECV_WINDOW_RANGE: &str = r"^[0-9]{1,5}(\.[0-9]{1,3})?$";
 /// `-2014`, `-1102`, `-1100`, `-1105`, `-1101`, `-1194`, or that the venue does not offer the endpoint.
 pub fn shape<'a>(
     call: Admission<'a, Routed<'a>>,
-    policy: &Policy,
+    rules: &Rules,
     trail: &mut Trail,
 ) -> Result<Admission<'a, Shaped<'a>>, Rejection> {
     let refuse = |reason| Rejection::new(Stage::Shape, reason);
@@ -52,7 +50,7 @@ pub fn shape<'a>(
         (None, _) => Credential::None,
         (Some(api_key), SecurityType::MarketData) => Credential::KeyOnly(api_key),
         (Some(api_key), SecurityType::UserStream) if params.signature().is_none() => Credential::KeyOnly(api_key),
-        (Some(api_key), _) => payload(&params, api_key, policy).map_err(refuse)?,
+        (Some(api_key), _) => payload(&params, api_key, rules).map_err(refuse)?,
     };
     Ok(Admission { raw, row, state: Shaped { params, unit, credential } })
 }
@@ -66,7 +64,7 @@ fn api_key(header: Field<'_>) -> Result<ApiKey, Rejection> {
     }
 }
 
-fn payload<'a>(params: &RawParams<'a>, api_key: ApiKey, policy: &Policy) -> Result<Credential<'a>, Reason> {
+fn payload<'a>(params: &RawParams<'a>, api_key: ApiKey, rules: &Rules) -> Result<Credential<'a>, Reason> {
     let timestamp = read(params, "timestamp", TIMESTAMP_RANGE)?.ok_or(Reason::FieldMissing("timestamp"))?;
     let illegal = Reason::FieldIllegal { name: "timestamp", range: TIMESTAMP_RANGE };
     if timestamp.len() > 20 || !timestamp.bytes().all(|b| b.is_ascii_digit()) {
@@ -75,10 +73,10 @@ fn payload<'a>(params: &RawParams<'a>, api_key: ApiKey, policy: &Policy) -> Resu
     let timestamp = Timestamp::from_wire(timestamp.parse().map_err(|_| illegal)?);
     let recv_window = match read(params, "recvWindow", RECV_WINDOW_RANGE)? {
         None => RecvWindow::DEFAULT,
-        Some(text) => RecvWindow::parse(&text, policy.recv_window_max_ms).map_err(|error| match error {
+        Some(text) => RecvWindow::parse(&text, rules.recv_window_max_ms).map_err(|error| match error {
             RecvWindowError::Malformed => Reason::FieldIllegal { name: "recvWindow", range: RECV_WINDOW_RANGE },
             RecvWindowError::Precision => Reason::RecvWindowPrecision,
-            RecvWindowError::TooLarge => Reason::RecvWindowTooLarge { max_ms: policy.recv_window_max_ms },
+            RecvWindowError::TooLarge => Reason::RecvWindowTooLarge { max_ms: rules.recv_window_max_ms },
         })?,
     };
     let signature = params.signature().ok_or(Reason::FieldMissing("signature"))?;

@@ -23,6 +23,8 @@ rows! {
     GONE = -1016 "SERVICE_SHUTTING_DOWN" 410 "This service is no longer available." Spot;
     /// The request is not one that this system reads: its target, headers or body.
     BAD_REQUEST = -1000 "UNKNOWN" 400 "Malformed request: %s." Ours;
+    /// A body without an announced length.
+    LENGTH_REQUIRED = -1000 "UNKNOWN" 411 "A body needs a Content-Length." Ours;
     /// The body is larger than the endpoint takes.
     BODY_TOO_LARGE = -1000 "UNKNOWN" 413 "Request body is larger than %s bytes." Ours;
     /// The caller took too long to send its request.

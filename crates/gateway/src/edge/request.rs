@@ -1,0 +1,125 @@
+//! From an HTTP request to a [`RawCall`], refusing what could be read in two ways.
+
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, Request, Version};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use latchkey_admission::call::{Field, RawCall};
+use latchkey_protocol::code::{self, ApiError};
+
+use super::Edge;
+use crate::respond::{Reply, refuse};
+
+/// The names that a listener answers to; compared without port, in any letter case.
+#[derive(Clone, Debug)]
+pub struct Hosts(Vec<Box<str>>);
+
+impl Hosts {
+    /// A set of names: host names or addresses, IPv6 in brackets.
+    pub fn new<T: Into<Box<str>>>(names: impl IntoIterator<Item = T>) -> Self {
+        Self(names.into_iter().map(Into::into).collect())
+    }
+
+    /// Whether a `Host` header names one of them.
+    pub fn allow(&self, host: &[u8]) -> bool {
+        let Ok(host) = core::str::from_utf8(host) else { return false };
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => name,
+            _ => host,
+        };
+        self.0.iter().any(|known| known.eq_ignore_ascii_case(name))
+    }
+}
+
+impl Edge {
+    pub(super) async fn request(&self, request: Request<Incoming>, peer: IpAddr) -> Reply {
+        match self.read(request, peer).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                refuse(&error)
+            }
+        }
+    }
+
+    async fn read(&self, request: Request<Incoming>, peer: IpAddr) -> Result<Reply, ApiError> {
+        let (head, body) = request.into_parts();
+        let malformed = |what: &str| code::BAD_REQUEST.with([what]);
+        if head.version != Version::HTTP_11 {
+            return Err(malformed("only HTTP/1.1 is served"));
+        }
+        if head.uri.authority().is_some() || head.uri.scheme().is_some() {
+            return Err(malformed("the target names a host"));
+        }
+        let mut hosts = head.headers.get_all(HOST).iter();
+        match (hosts.next(), hosts.next()) {
+            (Some(host), None) if self.settings.hosts.allow(host.as_bytes()) => {}
+            (Some(_), None) => return Err(code::WRONG_HOST.plain()),
+            _ => return Err(malformed("one Host header is needed")),
+        }
+        if head.headers.contains_key(TRANSFER_ENCODING) {
+            return Err(code::LENGTH_REQUIRED.plain());
+        }
+        if head.headers.contains_key(CONTENT_ENCODING) {
+            return Err(code::UNSUPPORTED_ENCODING.plain());
+        }
+        let path = head.uri.path();
+        let body = self.body(body, self.line.body_max(head.method.as_str(), path).unwrap_or(0)).await?;
+        let raw = RawCall {
+            method: head.method.as_str(),
+            path,
+            query: head.uri.query().unwrap_or_default().as_bytes(),
+            body: &body,
+            api_key: field(&head.headers, "x-mbx-apikey"),
+            time_unit: field(&head.headers, "x-mbx-time-unit"),
+            sbe: field(&head.headers, "x-mbx-sbe"),
+            peer,
+        };
+        Ok(self.line.serve(raw).await)
+    }
+
+    /// Reads a body of at most `max` bytes within the deadline and the budget of all bodies.
+    async fn body(&self, body: Incoming, max: usize) -> Result<Bytes, ApiError> {
+        let announced = hyper::body::Body::size_hint(&body).exact().unwrap_or(u64::MAX);
+        if announced == 0 {
+            return Ok(Bytes::new());
+        }
+        let too_large = || code::BODY_TOO_LARGE.with([max.to_string()]);
+        let announced = usize::try_from(announced).ok().filter(|size| *size <= max).ok_or_else(too_large)?;
+        let busy = || code::SERVER_BUSY.plain();
+        let share = u32::try_from(announced).map_err(|_| busy())?;
+        let _held = self.buffered.try_acquire_many(share).map_err(|_| busy())?;
+        let read = tokio::time::timeout(self.settings.body_timeout, Limited::new(body, max).collect()).await;
+        match read {
+            Ok(Ok(collected)) => Ok(collected.to_bytes()),
+            Ok(Err(_)) => Err(code::BAD_REQUEST.with(["the body ended early"])),
+            Err(_) => Err(code::REQUEST_TIMEOUT.plain()),
+        }
+    }
+}
+
+fn field<'a>(headers: &'a HeaderMap, name: &'static str) -> Field<'a> {
+    headers.get_all(name).iter().fold(Field::Absent, |field, value| field.and(value.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_answers_to_its_own_names_only() {
+        let hosts = Hosts::new(["localhost", "127.0.0.1", "[::1]", "api.example.com"]);
+        for good in ["localhost", "LOCALHOST:8600", "127.0.0.1:1", "[::1]", "[::1]:8600", "Api.Example.Com"] {
+            assert!(hosts.allow(good.as_bytes()), "{good}");
+        }
+        for bad in
+            ["", "evil.example", "localhost.evil.example", "127.0.0.1.evil", "localhost:", "localhost:x", "a@localhost"]
+        {
+            assert!(!hosts.allow(bad.as_bytes()), "{bad}");
+        }
+    }
+}
