@@ -60,8 +60,7 @@ impl FolderLock {
     /// Makes the folder (mode 0700) with its parents when it is absent, and locks it.
     ///
     /// # Errors
-    /// [`FolderError::Locked`] when another process, or another value of this one, holds it;
-    /// [`FolderError::Open`] when it was there and others can open it.
+    /// [`FolderError::Locked`] when another process, or another value of this one, holds it.
     pub fn take(path: &Path) -> Result<Self, FolderError> {
         create_private(path)?;
         let name = path.join(LOCK_NAME);
@@ -85,13 +84,14 @@ impl FolderLock {
     }
 }
 
-/// Makes a folder (mode 0700) with its parents, durably, when it is absent.
+/// Makes a folder (mode 0700) with its parents, durably, when it is absent. One that is there keeps its mode, which
+/// [`check_private`] judges.
 ///
 /// # Errors
-/// [`FolderError::Open`] when it was there and others can open it.
+/// [`FolderError::Io`].
 pub fn create_private(path: &Path) -> Result<(), FolderError> {
     if path.is_dir() {
-        return check_private(path);
+        return Ok(());
     }
     DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path).map_err(FolderError::at(path))?;
     match path.parent() {
@@ -195,7 +195,7 @@ mod tests {
         check_private(&path).unwrap();
         check_private(&path.join("file")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
-        let error = create_private(&path).unwrap_err();
+        let error = check_private(&path).unwrap_err();
         assert!(matches!(error, FolderError::Open { mode: 0o750, .. }));
         assert!(error.to_string().contains("0750"), "{error}");
     }

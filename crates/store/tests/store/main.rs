@@ -1,0 +1,11 @@
+//! The adapters over real files and a real database, in scratch folders.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+mod audit;
+mod journal;
+mod live;
+mod records;
+mod secrets;
+mod snapshots;
+mod sqlite;

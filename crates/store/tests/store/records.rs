@@ -1,0 +1,118 @@
+//! Plain records and changes.
+
+use std::path::Path;
+
+use latchkey_authority::account::{
+    Account, CrossMarginPro, Email, Kyc, PortfolioMargin, Products, Sealed, Terms, TermsSigned,
+};
+use latchkey_authority::change::{Action, Actor, AnswerAfter, AuditEvent, Change, Direction, Effect, Write};
+use latchkey_authority::ip::{IpForms, IpRestriction, IpRule};
+use latchkey_authority::key::{AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material};
+use latchkey_authority::label::Label;
+use latchkey_authority::policy::Policy;
+use latchkey_protocol::{AccountId, ApiKey, KeyId, PermissionSet, Timestamp};
+use latchkey_store::random;
+use latchkey_store::sqlite::{SqliteSettings, SqliteStore};
+
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+
+pub(crate) async fn open(folder: &Path) -> SqliteStore {
+    SqliteStore::open(&SqliteSettings::new(&folder.join("data/latchkey.db"), &mut random::fill)).await.unwrap()
+}
+
+pub(crate) fn account(id: i64) -> Account {
+    let created = NOW.plus_millis(-400 * 86_400_000);
+    let opened = Some(created.plus_millis(86_400_000));
+    Account {
+        id: AccountId(id),
+        email: Email::parse(&format!("user{id}@example.com")).unwrap(),
+        kyc: Kyc::VerifiedPlus,
+        vip: 9,
+        deposited: true,
+        products: Products { margin: opened, futures: opened, options: opened },
+        portfolio_margin: PortfolioMargin::None,
+        cross_margin_pro: CrossMarginPro::None,
+        terms: TermsSigned::from_iter([Terms::MarginSpecialKey]),
+        default_security_controls: true,
+        master: None,
+        residence: None,
+        frozen: None,
+        special_key_exception: false,
+        left_special_mode: None,
+        password_hash: None,
+        totp: Some(Sealed(vec![1])),
+        created,
+        version: 1,
+    }
+}
+
+pub(crate) fn key(id: u128, account: i64) -> KeyRecord {
+    KeyRecord {
+        id: KeyId(id),
+        account: AccountId(account),
+        api_key: ApiKey::parse(format!("{id:0>64}").as_bytes()).unwrap(),
+        label: Label::parse("bot").unwrap(),
+        material: Material::Hmac { sealed: Sealed(vec![1, 2, 3]) },
+        permissions: PermissionSet::READING,
+        ip: listed("127.0.0.1"),
+        symbols: None,
+        kind: KeyKind::Standard,
+        state: KeyState::Active,
+        created: NOW.plus_millis(-10 * 86_400_000),
+        unrestricted_since: None,
+        made_unrestricted: false,
+        made_by: None,
+        capabilities: Capabilities { margin: true, futures: true, options: true, portfolio_margin: false },
+        accepts: AcceptedProofs::Payload,
+        replay: None,
+        version: 1,
+    }
+}
+
+pub(crate) fn listed(list: &str) -> IpRestriction {
+    IpRestriction::Listed(IpRule::parse_list(list, IpForms::AddressesAndNetworks, &Policy::default()).unwrap())
+}
+
+pub(crate) fn deleted(mut key: KeyRecord) -> KeyRecord {
+    let reason = latchkey_authority::key::DeleteReason::Requested;
+    key.state = KeyState::Deleted { at: NOW, by: Actor::System, reason };
+    key.version += 1;
+    key
+}
+
+/// A change of nothing but the audit record.
+pub(crate) fn change(account: i64) -> Change {
+    Change {
+        accounts: Vec::new(),
+        keys: Vec::new(),
+        guards: Vec::new(),
+        effects: Vec::new(),
+        audit: AuditEvent {
+            at: NOW,
+            who: Actor::System,
+            from: None,
+            action: Action::AccountCreated,
+            account: AccountId(account),
+            key: None,
+            before: Vec::new(),
+            after: Vec::new(),
+        },
+        answer_after: AnswerAfter::Local,
+        direction: Direction::Widening,
+    }
+}
+
+pub(crate) fn with_account(mut change: Change, record: Account, expected: Option<u64>) -> Change {
+    change.accounts.push(Write { record, expected });
+    change
+}
+
+pub(crate) fn with_key(mut change: Change, record: KeyRecord, expected: Option<u64>) -> Change {
+    change.keys.push(Write { record, expected });
+    change
+}
+
+pub(crate) fn with_effect(mut change: Change, effect: Effect) -> Change {
+    change.effects.push(effect);
+    change
+}
