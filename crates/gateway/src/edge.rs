@@ -20,11 +20,11 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
+use latchkey_protocol::Hosts;
+
 use crate::line::Line;
 
 mod request;
-
-pub use request::Hosts;
 
 /// The bounds of the door.
 #[derive(Clone, Debug)]

@@ -7,6 +7,7 @@
 pub mod catalog;
 pub mod code;
 pub mod decimal;
+mod hosts;
 mod ids;
 pub mod limits;
 pub mod order;
@@ -18,6 +19,7 @@ mod value;
 mod wallet;
 
 pub use decimal::{Amount, Price, Quantity};
+pub use hosts::Hosts;
 pub use ids::{AccountId, ApiKey, KeyId};
 pub use permission::{Permission, PermissionSet};
 pub use symbol::{Asset, Symbol};

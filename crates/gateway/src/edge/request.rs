@@ -14,27 +14,6 @@ use latchkey_protocol::code::{self, ApiError};
 use super::Edge;
 use crate::respond::{Reply, refuse};
 
-/// The names that a listener answers to; compared without port, in any letter case.
-#[derive(Clone, Debug)]
-pub struct Hosts(Vec<Box<str>>);
-
-impl Hosts {
-    /// A set of names: host names or addresses, IPv6 in brackets.
-    pub fn new<T: Into<Box<str>>>(names: impl IntoIterator<Item = T>) -> Self {
-        Self(names.into_iter().map(Into::into).collect())
-    }
-
-    /// Whether a `Host` header names one of them.
-    pub fn allow(&self, host: &[u8]) -> bool {
-        let Ok(host) = core::str::from_utf8(host) else { return false };
-        let name = match host.rsplit_once(':') {
-            Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => name,
-            _ => host,
-        };
-        self.0.iter().any(|known| known.eq_ignore_ascii_case(name))
-    }
-}
-
 impl Edge {
     pub(super) async fn request(&self, request: Request<Incoming>, peer: IpAddr) -> Reply {
         match self.read(request, peer).await {
@@ -104,22 +83,4 @@ impl Edge {
 
 fn field<'a>(headers: &'a HeaderMap, name: &'static str) -> Field<'a> {
     headers.get_all(name).iter().fold(Field::Absent, |field, value| field.and(value.as_bytes()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_listener_answers_to_its_own_names_only() {
-        let hosts = Hosts::new(["localhost", "127.0.0.1", "[::1]", "api.example.com"]);
-        for good in ["localhost", "LOCALHOST:8600", "127.0.0.1:1", "[::1]", "[::1]:8600", "Api.Example.Com"] {
-            assert!(hosts.allow(good.as_bytes()), "{good}");
-        }
-        for bad in
-            ["", "evil.example", "localhost.evil.example", "127.0.0.1.evil", "localhost:", "localhost:x", "a@localhost"]
-        {
-            assert!(!hosts.allow(bad.as_bytes()), "{bad}");
-        }
-    }
 }

@@ -1,0 +1,38 @@
+//! The page that greets a visitor.
+
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, HeaderValue};
+
+use crate::Settings;
+
+/// A page and its type.
+type Page = ([(HeaderName, HeaderValue); 1], String);
+
+/// The style sheet of all pages.
+pub(crate) const STYLE: ([(HeaderName, HeaderValue); 1], &str) = (
+    [(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"))],
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem;color:#1c2024;background:#fcfcfd}\
+     code{background:#eef0f2;padding:.1em .3em;border-radius:4px}h1{letter-spacing:-.02em}\
+     @media(prefers-color-scheme:dark){body{color:#edeef0;background:#111113}code{background:#26282b}}\n",
+);
+
+/// The landing page: what this is, and where programs connect.
+pub(crate) fn landing(settings: &Settings) -> Page {
+    let api = escape(&settings.api);
+    let html = format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Latchkey</title>\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+         <link rel=\"stylesheet\" href=\"/style.css\"></head><body><main>\
+         <h1>Latchkey</h1>\
+         <p>This server issues API keys and checks every request that is signed with one.</p>\
+         <p>Programs connect to <code>{api}</code>. From a terminal: <code>latchkey call GET /api/v3/time --base-url {api}</code>.</p>\
+         <p>Keys are managed with a signed call of the key itself or by an operator; this page reads nothing.</p>\
+         </main></body></html>\n"
+    );
+    ([(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))], html)
+}
+
+/// Makes a text inert in HTML.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
