@@ -199,6 +199,27 @@ fn a_missing_segment_is_a_gap() {
 }
 
 #[test]
+fn dropped_are_exactly_the_segments_that_are_covered() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut journal = Segments::open(scratch.path(), SMALL).unwrap();
+    for sequence in 1..=40 {
+        append(&mut journal, [sequence]);
+    }
+    let firsts: Vec<u64> = files(scratch.path())
+        .iter()
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().strip_prefix("journal-").unwrap().parse().unwrap())
+        .collect();
+    assert!(firsts.len() > 4);
+    for sequence in 0..60 {
+        journal.drop_through(sequence).unwrap();
+        let kept = firsts.iter().skip(1).filter(|first| **first > sequence + 1).count() + 1;
+        assert_eq!((journal.segment_count(), files(scratch.path()).len()), (kept, kept), "through {sequence}");
+        assert_eq!(read(&mut journal, sequence + 1).unwrap(), sequence.max(40), "after {sequence}");
+    }
+    append(&mut journal, [41]);
+}
+
+#[test]
 fn a_newer_format_is_refused_by_name() {
     let scratch = tempfile::tempdir().unwrap();
     append(&mut Segments::open(scratch.path(), BUFFERED).unwrap(), [1]);
