@@ -1,0 +1,153 @@
+//! What the thread does with one message: a state machine without a clock or a queue of its own.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use latchkey_exchange::ports::{Journal, JournalError};
+use latchkey_exchange::{Command, Core, Flow, Sequencer};
+use latchkey_protocol::Timestamp;
+
+use super::snapshots::{Snapshots, Snapshotter};
+use super::{Message, Query, Token};
+use crate::symbols::Symbols;
+
+/// How often the synthetic market takes a step: 100 ms.
+const TICK_US: i64 = 100_000;
+
+/// The exchange with its log, and the answers that wait for the next commit.
+pub(super) struct Desk {
+    sequencer: Sequencer<Token>,
+    journal: Box<dyn Journal + Send>,
+    /// The last record that is durable.
+    durable: u64,
+    /// Queries that saw what is not durable yet.
+    held: Vec<Box<dyn Query>>,
+    symbols: Arc<ArcSwap<Symbols>>,
+    symbols_changed: bool,
+    next_tick: Option<Timestamp>,
+    snapshots: Option<Snapshotter>,
+}
+
+impl Desk {
+    pub(super) fn new(
+        sequencer: Sequencer<Token>,
+        journal: Box<dyn Journal + Send>,
+        snapshots: Option<(Arc<dyn Snapshots>, u64)>,
+        last_snapshot: u64,
+    ) -> Self {
+        let symbols = Arc::new(ArcSwap::from_pointee(Symbols::of(sequencer.core())));
+        let durable = sequencer.last_sequence();
+        let snapshots = snapshots.map(|(to, every)| Snapshotter::new(to, every, last_snapshot));
+        Self {
+            sequencer,
+            journal,
+            durable,
+            held: Vec::new(),
+            symbols,
+            symbols_changed: false,
+            next_tick: None,
+            snapshots,
+        }
+    }
+
+    pub(super) fn core(&self) -> &Core {
+        self.sequencer.core()
+    }
+
+    /// Where the symbols are announced.
+    pub(super) fn symbols(&self) -> Arc<ArcSwap<Symbols>> {
+        self.symbols.clone()
+    }
+
+    /// Carries out one message. `false`: it asked to end.
+    pub(super) fn take(&mut self, now: Timestamp, message: Message) -> Result<bool, JournalError> {
+        match message {
+            Message::Call { permit, command, token } => match permit.hand_over(now) {
+                Ok(_call) => self.carry_out(now, &command, token)?,
+                Err(rejection) => {
+                    // Nothing happened, so nothing has to be durable before this is said.
+                    let _ = token.map(|token| token.send(Err(rejection)));
+                }
+            },
+            Message::House { command, token } => self.carry_out(now, &command, token)?,
+            Message::Query(mut query) => {
+                let passed = query.run(self.sequencer.core(), now);
+                if passed && self.sequencer.last_sequence() > self.durable {
+                    self.held.push(query);
+                } else {
+                    query.answer();
+                }
+            }
+            Message::Stop => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    pub(super) fn carry_out(&mut self, now: Timestamp, command: &Command, token: Token) -> Result<(), JournalError> {
+        self.symbols_changed |= announced(command);
+        self.sequencer.submit(token, now, command, self.journal.as_mut())
+    }
+
+    /// Takes a step of the synthetic market when one is due.
+    pub(super) fn tick(&mut self, now: Timestamp) -> Result<(), JournalError> {
+        if self.sequencer.core().flow() == Flow::Synthetic && self.next_tick.is_none_or(|due| due <= now) {
+            self.next_tick = Some(now.plus_micros(TICK_US));
+            self.carry_out(now, &Command::Tick, None)?;
+        }
+        Ok(())
+    }
+
+    /// How long until the next step is due, in microseconds; `None` without a synthetic market.
+    pub(super) fn until_tick(&self, now: Timestamp) -> Option<u64> {
+        self.next_tick.map(|due| due.micros_since(now).clamp(0, TICK_US).cast_unsigned())
+    }
+
+    /// Makes everything so far durable and lets the answers leave.
+    pub(super) fn settle(&mut self) -> Result<(), JournalError> {
+        if self.sequencer.waiting() > 0 {
+            for released in self.sequencer.commit(self.journal.as_mut())? {
+                // A caller that went away needs no answer.
+                let _ = released.token.map(|token| token.send(Ok(released.outcome)));
+            }
+            self.durable = self.sequencer.last_sequence();
+            if std::mem::take(&mut self.symbols_changed) {
+                self.symbols.store(Arc::new(Symbols::of(self.sequencer.core())));
+            }
+        }
+        for query in self.held.drain(..) {
+            query.answer();
+        }
+        if let Some(snapshots) = &mut self.snapshots {
+            snapshots.after(self.durable, self.sequencer.core());
+        }
+        Ok(())
+    }
+
+    /// Saves a last snapshot.
+    pub(super) fn close(self) {
+        if let Some(snapshots) = self.snapshots {
+            snapshots.close(self.durable, self.sequencer.core());
+        }
+    }
+}
+
+/// Whether a command changes what is announced of the symbols.
+fn announced(command: &Command) -> bool {
+    match command {
+        Command::AddSymbol(_)
+        | Command::SetSymbolStatus { .. }
+        | Command::SetOrderLimits(_)
+        | Command::SetDefaultCommission(_) => true,
+        Command::Place(_)
+        | Command::Cancel(_)
+        | Command::CancelAll { .. }
+        | Command::CancelEverything { .. }
+        | Command::OpenWallet { .. }
+        | Command::Credit(_)
+        | Command::Debit(_)
+        | Command::SetCommission { .. }
+        | Command::EnterSpecialMode { .. }
+        | Command::LeaveSpecialMode { .. }
+        | Command::Tick => false,
+    }
+}

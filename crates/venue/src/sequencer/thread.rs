@@ -1,0 +1,81 @@
+//! The loop of the thread: wait, take a batch, commit, answer.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::Duration;
+
+use latchkey_admission::ports::Clock;
+use latchkey_exchange::ports::JournalError;
+use tokio::sync::watch;
+
+use super::desk::Desk;
+use super::{End, Message};
+
+/// The most messages that share one commit.
+const BATCH: usize = 512;
+
+/// Tells the house how the thread ended, also when it panics.
+pub(super) struct Guard(watch::Sender<Option<End>>);
+
+impl Guard {
+    pub(super) fn new(end: watch::Sender<Option<End>>) -> Self {
+        Self(end)
+    }
+
+    pub(super) fn end(self, end: End) {
+        self.0.send_replace(Some(end));
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.send_if_modified(|end| {
+            let silent = end.is_none();
+            end.get_or_insert(End::Failed);
+            silent
+        });
+    }
+}
+
+/// Runs until asked to stop, until nobody can ask any more, or until the journal fails.
+pub(super) fn run(mut desk: Desk, queue: &Receiver<Box<Message>>, clock: &dyn Clock) -> End {
+    match serve(&mut desk, queue, clock) {
+        Ok(()) => {
+            desk.close();
+            End::Stopped
+        }
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            tracing::error!(%error, cause, "the exchange has stopped: calls under way have an unknown outcome");
+            End::Failed
+        }
+    }
+}
+
+fn serve(desk: &mut Desk, queue: &Receiver<Box<Message>>, clock: &dyn Clock) -> Result<(), JournalError> {
+    loop {
+        let mut next = match desk.until_tick(clock.now()) {
+            None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(wait) => queue.recv_timeout(Duration::from_micros(wait)),
+        };
+        let mut on = true;
+        for taken in 1..=BATCH {
+            match next {
+                Ok(message) => on = desk.take(clock.now(), *message)?,
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => on = false,
+            }
+            if !on || taken == BATCH {
+                break;
+            }
+            next = queue.try_recv().map_err(|error| match error {
+                TryRecvError::Empty => RecvTimeoutError::Timeout,
+                TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+            });
+        }
+        desk.tick(clock.now())?;
+        desk.settle()?;
+        if !on {
+            return Ok(());
+        }
+    }
+}
