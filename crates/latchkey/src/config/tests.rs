@@ -1,0 +1,139 @@
+use super::*;
+
+const GOOD: &str = r#"
+data_dir = "data"
+profile = "binance-2026"
+
+[policy]
+request_weight_per_minute = 2400
+
+[api]
+listen = "0.0.0.0:8600"
+names = ["api.example.com"]
+behind_proxy = ["10.0.0.0/8", "fd00::/8", "192.0.2.1"]
+[api.tls]
+certificate = "/etc/latchkey/api.pem"
+key = "api.key"
+
+[console]
+listen = "localhost:8701"
+origin = "https://console.example.com"
+
+[ops]
+listen = "127.0.0.1:8702"
+
+[keys]
+encryption_key_file = "/etc/latchkey/kek"
+
+[venue]
+kind = "embedded"
+log = "buffered"
+
+[sandbox]
+enabled = true
+
+[operators.ann]
+token_sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+[operators.bob]
+token_file = "bob.token"
+
+[log]
+filter = "debug"
+"#;
+
+fn parse(text: &str) -> Result<Config, Problem> {
+    Config::parse("c.toml".into(), text.into(), Path::new("/etc/l"), &ListenFlags::default())
+}
+
+#[test]
+fn every_field_arrives() {
+    let config = parse(GOOD).unwrap();
+    assert_eq!(config.data_dir, Path::new("/etc/l/data"));
+    assert_eq!((config.policy.request_weight_per_minute, config.policy.orders_per_10s), (2400, 50));
+    assert_eq!(config.listeners.api.to_string(), "0.0.0.0:8600");
+    assert_eq!(config.listeners.console.to_string(), "127.0.0.1:8701");
+    assert_eq!(config.api_names(), ["api.example.com"]);
+    assert_eq!(config.ops_names(), ["127.0.0.1", "localhost"]);
+    assert_eq!(config.api.tls.unwrap().key, Path::new("/etc/l/api.key"));
+    assert_eq!(config.api.behind_proxy.len(), 3);
+    assert_eq!(config.console.origin.to_string(), "https://console.example.com");
+    assert_eq!(config.keys.encryption_key_file, Path::new("/etc/latchkey/kek"));
+    assert_eq!((config.venue.log, config.sandbox.enabled), (VenueLog::Buffered, true));
+    assert_eq!(config.operators["bob"], OperatorCredential::File("/etc/l/bob.token".into()));
+    assert!(matches!(config.operators["ann"], OperatorCredential::Sha256(_)));
+    assert_eq!(config.log.filter, "debug");
+}
+
+#[test]
+fn what_is_not_said_has_the_published_default() {
+    let config = parse("data_dir = \"/d\"\n[keys]\nencryption_key_file = \"/k\"\n").unwrap();
+    assert_eq!(config.listeners, Listeners::default());
+    assert_eq!(config.policy, Policy::default());
+    assert_eq!(config.console.origin.to_string(), "http://localhost:8601");
+    assert_eq!(
+        (config.venue.log, config.venue.sandbox_calls, config.sandbox.enabled),
+        (VenueLog::Durable, false, false)
+    );
+    assert!(config.world.is_none() && config.operators.is_empty());
+    assert_eq!(config.log.filter, "info");
+}
+
+#[test]
+fn flags_win_over_the_file() {
+    let flags = ListenFlags { api: Some("127.0.0.1:1".parse().unwrap()), ..ListenFlags::default() };
+    let config = Config::parse("c".into(), GOOD.into(), Path::new("."), &flags).unwrap();
+    assert_eq!(config.listeners.api.to_string(), "127.0.0.1:1");
+    assert_eq!(config.listeners.ops.to_string(), "127.0.0.1:8702");
+}
+
+/// Replaces one piece of the good file and expects the problem.
+fn check(from: &str, to: &str, expected: &str) {
+    assert!(GOOD.contains(from), "{from}");
+    let problem = parse(&GOOD.replacen(from, to, 1)).unwrap_err().to_string();
+    assert!(problem.starts_with(expected), "{problem}\nexpected: {expected}");
+}
+
+#[test]
+fn a_problem_names_file_line_and_field() {
+    check("data_dir", "data_folder", "c.toml:2:1: data_folder: unknown field `data_folder`");
+    check("names =", "name =", "c.toml:10:1: [api] name: unknown field `name`");
+    check("request_weight_per_minute = 2400", "weight = 1", "c.toml:6:1: [policy] weight: unknown field `weight`");
+    check("2400", "0", "c.toml:6:1: [policy] request_weight_per_minute: policy field `request_weight_per_minute`");
+    check("2400", "\"x\"", "c.toml:6:29: [policy] request_weight_per_minute: invalid type");
+    check("\"0.0.0.0:8600\"", "8600", "c.toml:9:10: [api] listen: invalid type");
+    check("\"0.0.0.0:8600\"", "\"8600\"", "c.toml:9:10: [api] listen: write an address and a port");
+    check("10.0.0.0/8", "10.0.0.1/8", "c.toml:11:17: [api] behind_proxy: `10.0.0.1/8` has bits set");
+    check("10.0.0.0/8", "0.0.0.0/1", "c.toml:11:17: [api] behind_proxy: `0.0.0.0/1` holds the unspecified");
+    check("https://console.example.com", "https://127.0.0.1", "c.toml:18:10: [console] origin: an origin has a host");
+    check("\"buffered\"", "\"sometimes\"", "c.toml:28:7: [venue] log: unknown variant `sometimes`");
+    check("\"embedded\"", "\"proxied\"", "c.toml:27:8: [venue] kind: unknown variant `proxied`");
+    check("0123456789abcdef\"", "0123456789abcdeg\"", "c.toml:34:16: [operators.ann] token_sha256: must be the 64 hex");
+    check("token_file = \"bob.token\"", "", "c.toml:35:1: [operators.bob]: an operator has either");
+    check("\"binance-2026\"", "\"binance\"", "c.toml:3:11: profile: unknown variant `binance`");
+    check("[keys]\nencryption_key_file = \"/etc/latchkey/kek\"", "", "c.toml:1:1: missing field `keys`");
+    check("enabled = true", "enabled = true\nenabled = true", "c.toml:32:1: [sandbox] enabled: duplicate key");
+    check("[log]", "[log", "c.toml:38:5: [log: unclosed table");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let problem = Config::load(Path::new("/nowhere/c.toml"), &ListenFlags::default()).unwrap_err().to_string();
+    assert!(problem.starts_with("/nowhere/c.toml: cannot be read"), "{problem}");
+}
+
+#[test]
+fn tokens_of_operators_are_hashed_and_short_ones_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bob.token");
+    let text = GOOD.replace("bob.token", path.to_str().unwrap());
+    let config = parse(&text).unwrap();
+    let refused = |config: &Config| config.operator_hashes().unwrap_err().to_string();
+    assert!(refused(&config).contains("operator `bob`"));
+    std::fs::write(&path, "short\n").unwrap();
+    assert!(refused(&config).contains("operator `bob`"));
+    let token = "t".repeat(TOKEN_MIN);
+    std::fs::write(&path, format!("{token}\n")).unwrap();
+    let hashes = config.operator_hashes().unwrap();
+    assert_eq!(hashes["bob"], latchkey_crypto::digest::sha256(token.as_bytes()));
+    assert_eq!(hashes["ann"][..2], [0x01, 0x23]);
+}

@@ -1,0 +1,175 @@
+//! What `latchkey serve` refuses to start with, every reason at once.
+//!
+//! [`check`] is pure: it asks the configuration and [`Facts`], which [`facts::read`] takes from the file system.
+
+use std::path::PathBuf;
+
+use crate::config::listen::Listen;
+use crate::config::{Config, OperatorCredential, VenueKind, VenueLog};
+
+pub mod facts;
+
+use facts::{Access, Facts, FileFact};
+
+/// Largest `recvWindow` outside the demo, in milliseconds. Source: REST API, "Timing security".
+const RECV_WINDOW_MAX_MS: u32 = 60_000;
+
+/// Why a configuration is not safe to serve with.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Unsafe {
+    /// Others than this machine reach a listener over plain text.
+    #[error(
+        "`[{listener}] listen` is `{listen}`, which other machines reach: give it TLS or list its proxies in `behind_proxy`"
+    )]
+    PublicListener {
+        /// `api` or `console`.
+        listener: &'static str,
+        /// Where it would listen.
+        listen: Listen,
+    },
+    /// Others than this machine reach the operators' listener over plain text.
+    #[error("`[ops] listen` is `{0}`, which other machines reach: give it `[ops.tls]` or a loopback address")]
+    PublicOps(Listen),
+    /// A world file, which brings accounts and keys that others may know.
+    #[error("`world` names a world file: worlds are for `latchkey demo` alone")]
+    WorldFile,
+    /// Sandbox calls where nothing says that the money is play money.
+    #[error("`[venue] sandbox_calls` is on: it needs `[sandbox] enabled = true` and the embedded venue")]
+    SandboxCalls,
+    /// The key-encryption file is not there.
+    #[error("`[keys] encryption_key_file`: there is no file at `{0}`")]
+    KeyFileMissing(PathBuf),
+    /// The key-encryption file is something else.
+    #[error("`[keys] encryption_key_file`: `{0}` is not a file")]
+    KeyFileNotAFile(PathBuf),
+    /// The key would lie beside what it protects.
+    #[error("`[keys] encryption_key_file`: `{0}` lies inside the data folder, where one copy takes both")]
+    KeyFileInsideData(PathBuf),
+    /// Others may read or change the key.
+    #[error("`[keys] encryption_key_file`: `{path}` {access}: run `chmod 600 {path}` as its owner", path = path.display())]
+    KeyFileOpen {
+        /// Which file.
+        path: PathBuf,
+        /// Who reaches it.
+        access: Access,
+    },
+    /// Others may read or change the data.
+    #[error("`data_dir`: `{path}` {access}: run `chmod 700 {path}` as its owner", path = path.display())]
+    DataOpen {
+        /// Which folder.
+        path: PathBuf,
+        /// Who reaches it.
+        access: Access,
+    },
+    /// The data folder is something else.
+    #[error("`data_dir`: `{0}` is not a folder")]
+    DataNotAFolder(PathBuf),
+    /// Answers would leave before their command is on disk.
+    #[error("`[venue] log` is not `durable`: an answered order could be lost")]
+    LogNotDurable,
+    /// The console would be used over plain text.
+    #[error("`[console] origin` is `{0}`: it must begin with `https://`")]
+    PlainOrigin(String),
+    /// Nobody could use the ops listener.
+    #[error("no operator has a credential: add `[operators.NAME]` with `token_sha256` or `token_file`")]
+    NoOperator,
+    /// An operator's token cannot be used.
+    #[error("`[operators.{operator}] token_file`: `{path}` {problem}", path = path.display())]
+    OperatorToken {
+        /// Whose.
+        operator: String,
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Signed requests would live longer than the contract says.
+    #[error("`[policy] recv_window_max_ms` is `{0}`: more than {RECV_WINDOW_MAX_MS} is for the demo alone")]
+    RecvWindow(u32),
+}
+
+/// Every reason not to serve; none is fit to serve.
+pub fn check(config: &Config, facts: &Facts) -> Vec<Unsafe> {
+    let mut found = listeners(config);
+    if config.world.is_some() {
+        found.push(Unsafe::WorldFile);
+    }
+    let play_money = config.sandbox.enabled && config.venue.kind == VenueKind::Embedded;
+    if config.venue.sandbox_calls && !play_money {
+        found.push(Unsafe::SandboxCalls);
+    }
+    found.extend(key_file(facts));
+    found.extend(data(facts));
+    if config.venue.log != VenueLog::Durable {
+        found.push(Unsafe::LogNotDurable);
+    }
+    if !config.console.origin.is_secure() {
+        found.push(Unsafe::PlainOrigin(config.console.origin.to_string()));
+    }
+    found.extend(operators(config, facts));
+    if config.policy.recv_window_max_ms > RECV_WINDOW_MAX_MS {
+        found.push(Unsafe::RecvWindow(config.policy.recv_window_max_ms));
+    }
+    found
+}
+
+fn listeners(config: &Config) -> Vec<Unsafe> {
+    let at = config.listeners;
+    let mut found = Vec::new();
+    if !at.api.is_loopback() && config.api.tls.is_none() && config.api.behind_proxy.is_empty() {
+        found.push(Unsafe::PublicListener { listener: "api", listen: at.api });
+    }
+    if !at.console.is_loopback() && config.console.behind_proxy.is_empty() {
+        found.push(Unsafe::PublicListener { listener: "console", listen: at.console });
+    }
+    if !at.ops.is_loopback() && config.ops.tls.is_none() {
+        found.push(Unsafe::PublicOps(at.ops));
+    }
+    found
+}
+
+fn key_file(facts: &Facts) -> Vec<Unsafe> {
+    let path = facts.key_file.path.clone();
+    let mut found = Vec::new();
+    if path.starts_with(&facts.data_dir.path) {
+        found.push(Unsafe::KeyFileInsideData(path.clone()));
+    }
+    match facts.key_file.fact {
+        FileFact::Missing => found.push(Unsafe::KeyFileMissing(path)),
+        FileFact::File(access) if access.is_private() => {}
+        FileFact::File(access) => found.push(Unsafe::KeyFileOpen { path, access }),
+        FileFact::Folder(_) | FileFact::Other => found.push(Unsafe::KeyFileNotAFile(path)),
+    }
+    found
+}
+
+/// A data folder that does not exist yet is made private at the start.
+fn data(facts: &Facts) -> Option<Unsafe> {
+    let path = facts.data_dir.path.clone();
+    match facts.data_dir.fact {
+        FileFact::Missing => None,
+        FileFact::Folder(access) if access.is_private() => None,
+        FileFact::Folder(access) => Some(Unsafe::DataOpen { path, access }),
+        FileFact::File(_) | FileFact::Other => Some(Unsafe::DataNotAFolder(path)),
+    }
+}
+
+fn operators(config: &Config, facts: &Facts) -> Vec<Unsafe> {
+    if config.operators.is_empty() {
+        return vec![Unsafe::NoOperator];
+    }
+    let judge = |(operator, credential): (&String, &OperatorCredential)| {
+        let OperatorCredential::File(path) = credential else { return None };
+        let problem = match facts.operator_tokens.get(operator) {
+            Some(FileFact::File(access)) if access.is_private() => return None,
+            Some(FileFact::File(access)) => access.to_string(),
+            Some(FileFact::Folder(_) | FileFact::Other) => "is not a file".into(),
+            Some(FileFact::Missing) | None => "does not exist".into(),
+        };
+        Some(Unsafe::OperatorToken { operator: operator.clone(), path: path.clone(), problem })
+    };
+    config.operators.iter().filter_map(judge).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+use super::*;
+use crate::config::listen::ListenFlags;
+use facts::PathFact;
+use std::path::Path;
+
+const SAFE: &str = r#"
+data_dir = "/data"
+[api]
+listen = "0.0.0.0:8600"
+behind_proxy = ["10.0.0.0/8"]
+[console]
+listen = "127.0.0.1:8601"
+origin = "https://console.example.com"
+[ops]
+listen = "127.0.0.1:8602"
+[keys]
+encryption_key_file = "/etc/kek"
+[venue]
+log = "durable"
+[operators.ann]
+token_sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+"#;
+
+const PRIVATE: Access = Access { mode: 0o600, foreign: false };
+const OPEN: Access = Access { mode: 0o640, foreign: false };
+
+fn facts() -> Facts {
+    Facts {
+        data_dir: PathFact { path: "/data".into(), fact: FileFact::Folder(Access { mode: 0o700, foreign: false }) },
+        key_file: PathFact { path: "/etc/kek".into(), fact: FileFact::File(PRIVATE) },
+        operator_tokens: [("bob".to_owned(), FileFact::File(PRIVATE))].into(),
+    }
+}
+
+fn config(text: &str) -> Config {
+    Config::parse("c".into(), text.into(), Path::new("/"), &ListenFlags::default()).unwrap()
+}
+
+/// What is found once pieces of the safe configuration are replaced.
+fn found(edits: &[(&str, &str)]) -> Vec<Unsafe> {
+    let mut text = SAFE.to_owned();
+    for (from, to) in edits {
+        assert!(text.contains(from), "{from}");
+        text = text.replacen(from, to, 1);
+    }
+    check(&config(&text), &facts())
+}
+
+fn found_with(change: impl FnOnce(&mut Facts)) -> Vec<Unsafe> {
+    let mut facts = facts();
+    change(&mut facts);
+    check(&config(SAFE), &facts)
+}
+
+#[test]
+fn a_safe_configuration_has_no_reason() {
+    assert_eq!(found(&[]), []);
+    let tls = "[api.tls]\ncertificate = \"c\"\nkey = \"k\"\n[console]";
+    assert_eq!(found(&[("behind_proxy = [\"10.0.0.0/8\"]", ""), ("[console]", tls)]), []);
+    assert_eq!(found(&[("0.0.0.0:8600", "[::1]:8600"), ("behind_proxy = [\"10.0.0.0/8\"]", "")]), []);
+    assert_eq!(found_with(|facts| facts.data_dir.fact = FileFact::Missing), [], "it is made private at the start");
+}
+
+#[test]
+fn a_public_listener_needs_tls_or_a_listed_proxy() {
+    let public = |listener, listen: &str| Unsafe::PublicListener { listener, listen: listen.parse().unwrap() };
+    assert_eq!(found(&[("behind_proxy = [\"10.0.0.0/8\"]", "")]), [public("api", "0.0.0.0:8600")]);
+    assert_eq!(found(&[("[\"10.0.0.0/8\"]", "[]")]), [public("api", "0.0.0.0:8600")]);
+    assert_eq!(found(&[("127.0.0.1:8601", "192.0.2.1:8601")]), [public("console", "192.0.2.1:8601")]);
+}
+
+#[test]
+fn ops_for_other_machines_needs_tls() {
+    assert_eq!(found(&[("127.0.0.1:8602", "[::]:8602")]), [Unsafe::PublicOps("[::]:8602".parse().unwrap())]);
+    let tls = "[ops.tls]\ncertificate = \"c\"\nkey = \"k\"\n[keys]";
+    assert_eq!(found(&[("127.0.0.1:8602", "[::]:8602"), ("[keys]", tls)]), []);
+}
+
+#[test]
+fn a_world_file_is_refused() {
+    assert_eq!(found(&[("data_dir", "world = \"w.toml\"\ndata_dir")]), [Unsafe::WorldFile]);
+}
+
+#[test]
+fn sandbox_calls_need_a_sandbox() {
+    let calls = ("log = \"durable\"", "sandbox_calls = true");
+    assert_eq!(found(&[calls]), [Unsafe::SandboxCalls]);
+    assert_eq!(found(&[calls, ("[operators", "[sandbox]\nenabled = false\n[operators")]), [Unsafe::SandboxCalls]);
+    assert_eq!(found(&[calls, ("[operators", "[sandbox]\nenabled = true\n[operators")]), []);
+    assert_eq!(found(&[("[operators", "[sandbox]\nenabled = true\n[operators")]), [], "nothing calls it");
+}
+
+#[test]
+fn the_key_lies_outside_the_data_and_is_private() {
+    let path: PathBuf = "/data/sub/kek".into();
+    let inside = found_with(|facts| facts.key_file.path = path.clone());
+    assert_eq!(inside, [Unsafe::KeyFileInsideData(path)]);
+    assert_eq!(found_with(|facts| facts.key_file.path = "/data-keys/kek".into()), [], "a neighbour is outside");
+    let path: PathBuf = "/etc/kek".into();
+    let open = found_with(|facts| facts.key_file.fact = FileFact::File(OPEN));
+    assert_eq!(open, [Unsafe::KeyFileOpen { path: path.clone(), access: OPEN }]);
+    let foreign = Access { mode: 0o600, foreign: true };
+    let open = found_with(|facts| facts.key_file.fact = FileFact::File(foreign));
+    assert_eq!(open, [Unsafe::KeyFileOpen { path: path.clone(), access: foreign }]);
+    let missing = found_with(|facts| facts.key_file.fact = FileFact::Missing);
+    assert_eq!(missing, [Unsafe::KeyFileMissing(path.clone())]);
+    for other in [FileFact::Folder(PRIVATE), FileFact::Other] {
+        assert_eq!(found_with(|facts| facts.key_file.fact = other), [Unsafe::KeyFileNotAFile(path.clone())]);
+    }
+}
+
+#[test]
+fn data_that_others_reach_is_refused() {
+    for mode in [0o750, 0o705, 0o710, 0o701, 0o777] {
+        let access = Access { mode, foreign: false };
+        let open = found_with(|facts| facts.data_dir.fact = FileFact::Folder(access));
+        assert_eq!(open, [Unsafe::DataOpen { path: "/data".into(), access }], "{mode:o}");
+    }
+    let file = found_with(|facts| facts.data_dir.fact = FileFact::File(PRIVATE));
+    assert_eq!(file, [Unsafe::DataNotAFolder("/data".into())]);
+}
+
+#[test]
+fn the_log_is_durable() {
+    assert_eq!(found(&[("\"durable\"", "\"buffered\"")]), [Unsafe::LogNotDurable]);
+}
+
+#[test]
+fn the_console_is_reached_over_https() {
+    let plain = found(&[("https://console.example.com", "http://console.example.com")]);
+    assert_eq!(plain, [Unsafe::PlainOrigin("http://console.example.com".into())]);
+    let unsaid = found(&[("origin = \"https://console.example.com\"", "")]);
+    assert_eq!(unsaid, [Unsafe::PlainOrigin("http://localhost:8601".into())]);
+}
+
+#[test]
+fn somebody_operates_it() {
+    let (table, _) = SAFE.split_at(SAFE.find("[operators").unwrap());
+    assert_eq!(check(&config(table), &facts()), [Unsafe::NoOperator]);
+}
+
+#[test]
+fn the_token_of_an_operator_is_private() {
+    let text = format!("{SAFE}[operators.bob]\ntoken_file = \"/etc/bob\"\n");
+    assert_eq!(check(&config(&text), &facts()), []);
+    for (fact, expected) in [
+        (FileFact::File(OPEN), "is open to other users (mode 0640)"),
+        (FileFact::Missing, "does not exist"),
+        (FileFact::Other, "is not a file"),
+    ] {
+        let facts = Facts { operator_tokens: [("bob".to_owned(), fact)].into(), ..facts() };
+        let problem =
+            Unsafe::OperatorToken { operator: "bob".into(), path: "/etc/bob".into(), problem: expected.into() };
+        assert_eq!(check(&config(&text), &facts), [problem]);
+    }
+}
+
+#[test]
+fn a_wide_window_is_for_the_demo() {
+    let wide = found(&[("[api]", "[policy]\nrecv_window_max_ms = 60001\n[api]")]);
+    assert_eq!(wide, [Unsafe::RecvWindow(60_001)]);
+}
+
+#[test]
+fn every_reason_is_named_at_once() {
+    let mut facts = facts();
+    facts.key_file = PathFact { path: "/data/kek".into(), fact: FileFact::File(OPEN) };
+    facts.data_dir.fact = FileFact::Folder(Access { mode: 0o755, foreign: false });
+    let text = r#"
+world = "w.toml"
+data_dir = "/data"
+api.listen = "0.0.0.0:1"
+console.listen = "0.0.0.0:2"
+ops.listen = "0.0.0.0:3"
+keys.encryption_key_file = "/data/kek"
+venue = { log = "buffered", sandbox_calls = true }
+policy.recv_window_max_ms = 120000
+"#;
+    let reasons: Vec<String> = check(&config(text), &facts).iter().map(ToString::to_string).collect();
+    assert_eq!(reasons.len(), 12, "{reasons:#?}");
+    for fragment in [
+        "[api] listen",
+        "[console] listen",
+        "[ops] listen",
+        "world file",
+        "sandbox",
+        "inside the data",
+        "chmod 600",
+        "chmod 700",
+        "durable",
+        "https://",
+        "operator",
+    ] {
+        assert!(reasons.iter().any(|reason| reason.contains(fragment)), "{fragment}: {reasons:#?}");
+    }
+}
