@@ -1,3 +1,14 @@
-//! latchkey
+//! The roof: configuration, worlds, the one place that picks adapters, the listeners and the command line.
+//!
+//! Start at [`assemble`]: it names every adapter behind every port.
 
+pub mod assemble;
 pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod listen;
+pub mod metrics;
+pub mod ops;
+pub mod outbox;
+pub mod safety;
+pub mod serve;

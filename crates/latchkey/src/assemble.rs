@@ -1,0 +1,301 @@
+//! The one place that knows every answer: picks the adapters and ties the house together.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use latchkey_admission::Rules;
+use latchkey_admission::call::RequestIds;
+use latchkey_admission::limiter::Limiter;
+use latchkey_admission::ports::Clock;
+use latchkey_authority::account::Account;
+use latchkey_authority::policy::Policy;
+use latchkey_authority::ports::Ports;
+use latchkey_authority::service::Authority;
+use latchkey_exchange::{Core, MarketSettings, OrderLimits};
+use latchkey_gateway::edge::Counters;
+use latchkey_gateway::line::{self, Line};
+use latchkey_protocol::catalog::Catalog;
+use latchkey_protocol::{Amount, Asset, TradingAccount};
+use latchkey_store::folder::FolderLock;
+use latchkey_store::live::LiveMap;
+use latchkey_store::random;
+use latchkey_store::secrets::{Vault, key_file};
+use latchkey_store::segments::{Durability, SegmentSettings, Segments};
+use latchkey_store::snapshots::Snapshots;
+use latchkey_store::sqlite::{Row, SqliteSettings, SqliteStore};
+use latchkey_venue::Venue;
+use latchkey_venue::sequencer::{self, End, Exchange, Sequencing};
+use tokio::sync::watch;
+
+use crate::clock::SystemClock;
+use crate::metrics::Metrics;
+use crate::outbox::Outbox;
+
+/// What a house is made of.
+pub struct Plan {
+    /// Where everything rests.
+    pub data_dir: PathBuf,
+    /// The file with the key-encryption key.
+    pub key_file: PathBuf,
+    /// Whether a missing key file is made; only the demo may.
+    pub create_key_file: bool,
+    /// The numbers in force.
+    pub policy: Policy,
+    /// What an empty exchange starts from.
+    pub market: MarketSettings,
+    /// When an answer may leave.
+    pub durability: Durability,
+}
+
+/// The adapters behind the authority.
+pub struct Wiring {
+    store: Arc<SqliteStore>,
+    vault: Arc<Vault>,
+    live: Arc<LiveMap>,
+    outbox: Arc<Outbox>,
+}
+
+impl Ports for Wiring {
+    type Store = SqliteStore;
+    type Secrets = Vault;
+    type Live = LiveMap;
+    type Outbox = Outbox;
+
+    fn store(&self) -> &SqliteStore {
+        &self.store
+    }
+
+    fn secrets(&self) -> &Vault {
+        &self.vault
+    }
+
+    fn live(&self) -> &LiveMap {
+        &self.live
+    }
+
+    fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+}
+
+/// A running house, without its listeners.
+pub struct House {
+    /// The numbers in force.
+    pub policy: Policy,
+    /// The clock.
+    pub clock: Arc<SystemClock>,
+    /// The live keys.
+    pub live: Arc<LiveMap>,
+    /// Counts of calls.
+    pub metrics: Arc<Metrics>,
+    /// The door's own counts.
+    pub door: Arc<Counters>,
+    /// Who holds which key.
+    pub authority: Arc<Authority<Wiring>>,
+    /// The line of requests.
+    pub line: Arc<Line>,
+    store: Arc<SqliteStore>,
+    exchange: Exchange,
+    outbox: Arc<Outbox>,
+    _lock: FolderLock,
+}
+
+/// Builds a house: unlocks its secrets, replays its exchange, finishes what was left in the outbox, and loads its
+/// keys. When it returns, calls can be served.
+///
+/// # Errors
+/// Whatever part cannot be opened, named.
+pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
+    let clock = Arc::new(SystemClock::default());
+    let lock = FolderLock::take(&plan.data_dir).context("the data folder cannot be used")?;
+    let wrapping = if plan.create_key_file {
+        key_file::read_or_create(&plan.key_file, &mut random::fill)
+    } else {
+        key_file::read(&plan.key_file)
+    }
+    .context("the key-encryption key cannot be read")?;
+    let settings = SqliteSettings::new(&plan.data_dir.join("latchkey.db"), &mut random::fill);
+    let store = Arc::new(SqliteStore::open(&settings).await.context("the store cannot be opened")?);
+    let vault = Arc::new(Vault::unlock(&store, &wrapping).await.context("the secrets cannot be unlocked")?);
+
+    let (exchange, sequencing) = {
+        let (folder, market, policy) = (plan.data_dir.join("journal"), plan.market, plan.policy);
+        let (clock, durability) = (Arc::clone(&clock), plan.durability);
+        tokio::task::spawn_blocking(move || open_exchange(&folder, market, &policy, clock, durability)).await??
+    };
+
+    let mut seed = [0; 16];
+    random::fill(&mut seed);
+    let (map_seed, boot) = halves(seed);
+    let live = Arc::new(LiveMap::new(plan.policy, Arc::clone(&clock) as Arc<dyn Clock>, map_seed));
+    let outbox = Arc::new(Outbox::new(Arc::clone(&store), exchange.clone(), Arc::clone(&live)));
+    outbox.drain().await.context("the exchange does not carry out what was left to do")?;
+    store.each_row(|row| live.load([row])).await.context("the keys cannot be loaded")?;
+
+    let wiring = Wiring {
+        store: Arc::clone(&store),
+        vault: Arc::clone(&vault),
+        live: Arc::clone(&live),
+        outbox: Arc::clone(&outbox),
+    };
+    let authority = Arc::new(Authority::new(wiring, plan.policy));
+    let door = Arc::new(Counters::default());
+    let metrics = Arc::new(Metrics::new(Arc::clone(&door)));
+    let venue = Venue::new(
+        exchange.clone(),
+        Arc::clone(&authority),
+        Arc::clone(&clock) as Arc<dyn Clock>,
+        tokio::runtime::Handle::current(),
+    );
+    let line = Arc::new(Line::new(line::Parts {
+        catalog: Catalog::builtin(),
+        keys: Arc::clone(&live) as _,
+        opener: vault,
+        rules: Rules::from(&plan.policy),
+        limiter: Limiter::new(),
+        venue: Arc::new(venue),
+        recorder: Arc::clone(&metrics) as _,
+        clock: Arc::clone(&clock) as _,
+        ids: RequestIds::new(boot),
+    }));
+    let house = House {
+        policy: plan.policy,
+        clock,
+        live,
+        metrics,
+        door,
+        authority,
+        line,
+        store,
+        exchange,
+        outbox,
+        _lock: lock,
+    };
+    Ok((house, sequencing))
+}
+
+fn halves(seed: [u8; 16]) -> (u64, u64) {
+    let whole = u128::from_le_bytes(seed);
+    ((whole >> 64) as u64, whole as u64)
+}
+
+fn open_exchange(
+    folder: &Path,
+    market: MarketSettings,
+    policy: &Policy,
+    clock: Arc<SystemClock>,
+    durability: Durability,
+) -> anyhow::Result<(Exchange, Sequencing)> {
+    let mut journal = Segments::open(folder, SegmentSettings { durability, ..SegmentSettings::default() })
+        .context("the exchange's journal cannot be opened")?;
+    let snapshots = Snapshots::new(folder);
+    let newest = snapshots.newest(journal.last_sequence()).context("the exchange's snapshots cannot be read")?;
+    let restored = match newest {
+        None => None,
+        Some(snapshot) => {
+            let core = Core::restore(&snapshot.state).context("a snapshot cannot be restored")?;
+            // What a snapshot that can be restored covers is never replayed again.
+            journal.drop_through(snapshot.sequence).context("old segments cannot be removed")?;
+            Some((core, snapshot.sequence))
+        }
+    };
+    sequencer::Exchange::start(sequencer::Parts {
+        settings: market,
+        restored,
+        limits: OrderLimits { per_10s: policy.orders_per_10s, per_day: policy.orders_per_day },
+        journal: Box::new(journal),
+        clock,
+        snapshots: Some((Arc::new(SnapshotFolder(snapshots)), sequencer::SNAPSHOT_EVERY)),
+        queue: const { NonZeroUsize::new(sequencer::QUEUE).unwrap() },
+    })
+    .context("the exchange cannot be started")
+}
+
+/// Where the exchange's snapshots go.
+struct SnapshotFolder(Snapshots);
+
+impl sequencer::Snapshots for SnapshotFolder {
+    fn save(&self, sequence: u64, state: &[u8]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        self.0.save(sequence, state)?;
+        Ok(())
+    }
+}
+
+impl House {
+    /// Every account, as stored.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn accounts(&self) -> anyhow::Result<Vec<Account>> {
+        let mut accounts = Vec::new();
+        let mut keep = |row| {
+            if let Row::Account { account, .. } = row {
+                accounts.push(account);
+            }
+        };
+        self.store.each_row(&mut keep).await?;
+        Ok(accounts)
+    }
+
+    /// The newest audit records, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn audit(&self, limit: u32) -> anyhow::Result<Vec<serde_json::Value>> {
+        let after = self.store.revision().await?.saturating_sub(u64::from(limit));
+        let records = self.store.audit(None, after, limit).await?;
+        records
+            .iter()
+            .map(|record| {
+                let event = serde_json::to_value(record.read_event()?)?;
+                Ok(serde_json::json!({ "sequence": record.revision, "event": event }))
+            })
+            .collect()
+    }
+
+    /// Whether nothing was ever stored.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn is_empty(&self) -> anyhow::Result<bool> {
+        Ok(self.store.revision().await? == 0)
+    }
+
+    /// Brings an amount into a wallet from outside (sandbox).
+    ///
+    /// # Errors
+    /// The exchange's refusal.
+    pub async fn deposit(&self, account: TradingAccount, asset: Asset, amount: Amount) -> anyhow::Result<()> {
+        self.exchange.deposit(account, asset, amount).await.map_err(Into::into)
+    }
+
+    /// The digest of the exchange's whole state.
+    ///
+    /// # Errors
+    /// When the exchange does not answer.
+    pub async fn state_hash(&self) -> anyhow::Result<[u8; 32]> {
+        self.exchange.state_hash().await.map_err(Into::into)
+    }
+
+    /// Waits until the exchange has ended by itself: nothing can be served after that.
+    pub async fn exchange_ended(&self) -> End {
+        self.exchange.ended().await
+    }
+
+    /// Tries again what is left in the outbox, until `stop` turns true.
+    pub async fn keep_settling(&self, mut stop: watch::Receiver<bool>) {
+        const PAUSE: Duration = Duration::from_secs(1);
+        loop {
+            let stopped = tokio::time::timeout(PAUSE, async { drop(stop.wait_for(|stop| *stop).await) }).await;
+            if stopped.is_ok() {
+                return;
+            }
+            if let Err(error) = self.outbox.drain().await {
+                tracing::warn!(error = format!("{error:#}"), "a change waits for the exchange");
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! `latchkey demo`: everything on this machine, ready to use in seconds.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use latchkey_admission::ports::Clock;
+use latchkey_crypto::digest::{sha256, to_hex};
+use latchkey_crypto::secret::SecretKey;
+use latchkey_store::folder::create_private;
+use latchkey_store::random;
+use latchkey_store::segments::Durability;
+
+use crate::assemble::{House, Plan, assemble};
+use crate::config::listen::{ListenFlags, Listeners as Addresses};
+use crate::credentials::{self, Credentials};
+use crate::listen::{self, Door, Listeners};
+use crate::world::{World, populate};
+
+/// How to serve a ready world.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  latchkey demo\n  latchkey demo --dir ./demo --api 127.0.0.1:0\n  \
+    latchkey demo --world world.toml\n\nStandard output carries one line, printed when every listener accepts:\n  \
+    ready api=URL console=URL ops=URL\nThe log goes to standard error; LATCHKEY_LOG=debug says more.")]
+pub struct Args {
+    /// Start from this world file instead of the built-in world
+    #[arg(long, value_name = "FILE")]
+    world: Option<PathBuf>,
+    /// Keep everything in this folder [default: a new scratch folder, which is kept]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    #[command(flatten)]
+    listen: ListenFlags,
+}
+
+/// Names the world that a folder was filled from.
+const MARK: &str = "world.sha256";
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// Whatever keeps it from starting, named.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let Addresses { api, console, ops } = Addresses::default().with(&args.listen);
+    for address in [api, console, ops] {
+        anyhow::ensure!(
+            address.is_loopback(),
+            "the demo listens on this machine only, not on {}; use `latchkey serve` elsewhere",
+            address.0
+        );
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(demo(args))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn demo(args: &Args) -> anyhow::Result<()> {
+    let (world, text) = match &args.world {
+        None => (World::builtin(), Vec::new()),
+        Some(file) => {
+            let text = std::fs::read_to_string(file)
+                .with_context(|| format!("the world file `{}` cannot be read", file.display()))?;
+            (World::parse(&text, file)?, text.into_bytes())
+        }
+    };
+    let digest = to_hex(&sha256(&text));
+    let dir = folder(args.dir.as_deref())?;
+    tracing::info!("everything is kept in {}", dir.display());
+    let marked = check_mark(&dir, args.world.is_some(), &digest)?;
+
+    let policy = world.policy();
+    let plan = Plan {
+        key_file: dir.join("key-encryption.key"),
+        create_key_file: true,
+        policy,
+        market: world.market_settings(),
+        durability: Durability::Durable,
+        data_dir: dir.clone(),
+    };
+    let (house, sequencing) = assemble(plan).await?;
+    tracing::info!("the key-encryption key lies beside the data: fine for a demo, refused by `latchkey serve`");
+    let mut credentials = match (house.is_empty().await?, marked) {
+        (true, _) => fill(&house, &world, &dir).await?,
+        (false, true) => Credentials::read(&dir.join(credentials::FILE))?,
+        (false, false) => bail!("`{}` was not filled to the end; use an empty folder", dir.display()),
+    };
+    let addresses = Addresses::default().with(&args.listen);
+    let token = credentials.operator_token();
+    let listeners = Listeners {
+        api: Door { address: addresses.api.0, names: Vec::new(), tls: None },
+        console: addresses.console.0,
+        console_origin: None,
+        ops: Door { address: addresses.ops.0, names: Vec::new(), tls: None },
+        operators: vec![sha256(token.as_bytes())],
+        sandbox: true,
+    };
+    let open = listen::open(house, sequencing, listeners).await?;
+    credentials.set_ops(&open.ops);
+    credentials.write(&dir.join(credentials::FILE))?;
+    std::fs::write(dir.join(MARK), &digest)?;
+    hint(&dir, &open.api, &credentials)?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", open.ready)?;
+    out.flush()?;
+    drop(out);
+    open.until_stopped().await
+}
+
+/// The folder of this demo, made when it is not there.
+fn folder(asked: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let dir = match asked {
+        Some(dir) => dir.to_owned(),
+        None => {
+            let mut name = [0; 8];
+            random::fill(&mut name);
+            std::env::temp_dir().join(format!("latchkey-demo-{:016x}", u64::from_le_bytes(name)))
+        }
+    };
+    create_private(&dir).with_context(|| format!("the folder `{}` cannot be used", dir.display()))?;
+    Ok(dir.canonicalize()?)
+}
+
+/// Whether the folder was filled before; refuses a world that is not the one it was filled from.
+fn check_mark(dir: &Path, named: bool, digest: &str) -> anyhow::Result<bool> {
+    match std::fs::read_to_string(dir.join(MARK)) {
+        Ok(mark) if named && mark.trim() != digest => bail!(
+            "`{}` was filled from another world; use an empty folder, or leave `--world` out to go on with its data",
+            dir.display()
+        ),
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).context("the folder's mark cannot be read"),
+    }
+}
+
+async fn fill(house: &House, world: &World, dir: &Path) -> anyhow::Result<Credentials> {
+    let keys = populate(&house.authority, world, house.clock.now(), dir).await?;
+    let token = SecretKey::generate(&mut random::fill);
+    Ok(Credentials::new(keys, token.expose()))
+}
+
+/// Tells three things to try next.
+fn hint(dir: &Path, api: &str, credentials: &Credentials) -> anyhow::Result<()> {
+    let program = std::env::current_exe()?;
+    let (program, file) = (program.display(), dir.join(credentials::FILE));
+    let mut notes = std::io::stderr().lock();
+    writeln!(notes, "\nTry next:\n  {program} call --base-url {api} GET /api/v3/ticker/price symbol=BTCUSDT")?;
+    if let Some(key) = credentials.trading_key() {
+        let with = format!("--credentials {} --key {key} --base-url {api}", file.display());
+        writeln!(notes, "  {program} call {with} GET /api/v3/account omitZeroBalances=true")?;
+        writeln!(
+            notes,
+            "  {program} call {with} POST /api/v3/order symbol=BTCUSDT side=BUY type=MARKET quantity=0.001\n"
+        )?;
+    }
+    Ok(())
+}

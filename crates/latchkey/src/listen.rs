@@ -1,0 +1,266 @@
+//! The three listeners of a house, and their common end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use latchkey_console::guard::Guard;
+use latchkey_gateway::edge::{Edge, Settings};
+use latchkey_protocol::Hosts;
+use latchkey_venue::sequencer::{End, Sequencing};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::server::TlsStream;
+
+use crate::assemble::House;
+use crate::ops::{self, Ops};
+
+/// What to listen on, and as whom.
+pub struct Listeners {
+    /// The door for programs.
+    pub api: Door,
+    /// The door for people.
+    pub console: SocketAddr,
+    /// The origin that people type; absent: `http://localhost` with the console's port.
+    pub console_origin: Option<String>,
+    /// The door for operators.
+    pub ops: Door,
+    /// SHA-256 of each operator's token.
+    pub operators: Vec<[u8; 32]>,
+    /// Whether the sandbox calls exist.
+    pub sandbox: bool,
+}
+
+/// One address, the names that it answers to besides its own, and its certificate.
+pub struct Door {
+    /// Where it listens; port 0 picks a free one.
+    pub address: SocketAddr,
+    /// Further names.
+    pub names: Vec<String>,
+    /// TLS, when it is spoken.
+    pub tls: Option<Arc<ServerConfig>>,
+}
+
+/// A house whose doors are open.
+pub struct Open {
+    /// The line for standard output.
+    pub ready: String,
+    /// The door for programs, as a URL.
+    pub api: String,
+    /// The address of the operators' door, as a URL.
+    pub ops: String,
+    house: Arc<House>,
+    sequencing: Sequencing,
+    tasks: JoinSet<()>,
+    stop: watch::Sender<bool>,
+}
+
+/// Reads a certificate chain and its key.
+///
+/// # Errors
+/// What cannot be read, with the file's name.
+pub fn tls(certificate: &Path, key: &Path) -> anyhow::Result<Arc<ServerConfig>> {
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| format!("the certificate `{}` cannot be read", certificate.display()))?;
+    let private = PrivateKeyDer::from_pem_file(key)
+        .with_context(|| format!("the certificate's key `{}` cannot be read", key.display()))?;
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, private)?;
+    Ok(Arc::new(config))
+}
+
+/// Opens the doors of a house; when it returns, all three accept.
+///
+/// # Errors
+/// An address that cannot be listened on.
+pub async fn open(house: House, sequencing: Sequencing, listeners: Listeners) -> anyhow::Result<Open> {
+    let house = Arc::new(house);
+    let (stop, stopped) = watch::channel(false);
+    let api = bind(listeners.api.address).await?;
+    let console = bind(listeners.console).await?;
+    let ops = bind(listeners.ops.address).await?;
+    let (api_at, console_at, ops_at) = (api.local_addr()?, console.local_addr()?, ops.local_addr()?);
+    let url = |tls: bool, at: SocketAddr| format!("{}://{at}", if tls { "https" } else { "http" });
+    let api_url = url(listeners.api.tls.is_some(), api_at);
+    let ops_url = url(listeners.ops.tls.is_some(), ops_at);
+    let origin = listeners.console_origin.unwrap_or_else(|| format!("http://localhost:{}", console_at.port()));
+
+    let mut tasks = JoinSet::new();
+    let settings = Settings::new(Hosts::new(names(api_at, &listeners.api.names)));
+    let edge = Edge::new(Arc::clone(&house.line), settings, listeners.api.tls, Arc::clone(&house.door));
+    tasks.spawn(edge.run(api, stopped.clone()));
+
+    let pages = latchkey_console::router(latchkey_console::Settings { origin: origin.clone(), api: api_url.clone() });
+    tasks.spawn(serve(Either::Plain(console), pages, stopped.clone()));
+
+    let known = names(ops_at, &listeners.ops.names);
+    let guard = Guard::with_names(&ops_url, known.iter().map(String::as_str));
+    let state = Ops { house: Arc::clone(&house), tokens: listeners.operators.into(), sandbox: listeners.sandbox };
+    let listener = match listeners.ops.tls {
+        None => Either::Plain(ops),
+        Some(config) => Either::Tls(ops, TlsAcceptor::from(config)),
+    };
+    tasks.spawn(serve(listener, ops::router(state, guard), stopped.clone()));
+
+    let settling = Arc::clone(&house);
+    tasks.spawn(async move { settling.keep_settling(stopped).await });
+    let ready = format!("ready api={api_url} console={origin} ops={ops_url}");
+    Ok(Open { ready, api: api_url, ops: ops_url, house, sequencing, tasks, stop })
+}
+
+impl Open {
+    /// Serves until the first SIGTERM or SIGINT, then drains; a second one ends the program at once.
+    ///
+    /// # Errors
+    /// When the exchange failed, which stops the house.
+    pub async fn until_stopped(self) -> anyhow::Result<()> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Self { house, sequencing, mut tasks, stop, .. } = self;
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let failed = tokio::select! {
+            biased;
+            _ = terminate.recv() => false,
+            _ = interrupt.recv() => false,
+            end = house.exchange_ended() => end == End::Failed,
+        };
+        tracing::info!("stopping: open requests are finished first; a second signal stops at once");
+        stop.send_replace(true);
+        let drain = async {
+            while tasks.join_next().await.is_some() {}
+            tokio::task::spawn_blocking(move || sequencing.stop()).await
+        };
+        let end = tokio::select! {
+            biased;
+            _ = terminate.recv() => std::process::exit(130),
+            _ = interrupt.recv() => std::process::exit(130),
+            end = drain => end?,
+        };
+        anyhow::ensure!(!failed && end == End::Stopped, "the exchange has failed; its log says why");
+        Ok(())
+    }
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+/// The names of a listener: its own address, and on loopback all names of this machine.
+fn names(at: SocketAddr, more: &[String]) -> Vec<String> {
+    let mut names = more.to_vec();
+    names.push(match at {
+        SocketAddr::V4(at) => at.ip().to_string(),
+        SocketAddr::V6(at) => format!("[{}]", at.ip()),
+    });
+    if at.ip().is_loopback() {
+        names.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
+    }
+    names
+}
+
+async fn serve(listener: Either, router: Router, mut stopped: watch::Receiver<bool>) {
+    let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
+    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
+        tracing::error!(%error, "a listener ended");
+    }
+}
+
+/// A listener with or without TLS.
+enum Either {
+    Plain(TcpListener),
+    Tls(TcpListener, TlsAcceptor),
+}
+
+/// A connection with or without TLS.
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl axum::serve::Listener for Either {
+    type Io = Stream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Stream, SocketAddr) {
+        /// Time for a handshake.
+        const HANDSHAKE: Duration = Duration::from_secs(5);
+        loop {
+            let accepted = match self {
+                Self::Plain(listener) => {
+                    TcpListener::accept(listener).await.map(|(stream, peer)| Some((Stream::Plain(stream), peer)))
+                }
+                Self::Tls(listener, acceptor) => match TcpListener::accept(listener).await {
+                    Err(error) => Err(error),
+                    Ok((stream, peer)) => match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+                        Ok(Ok(stream)) => Ok(Some((Stream::Tls(Box::new(stream)), peer))),
+                        Ok(Err(_)) | Err(_) => Ok(None),
+                    },
+                },
+            };
+            match accepted {
+                Ok(Some(accepted)) => return accepted,
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::Plain(listener) | Self::Tls(listener, _) => TcpListener::local_addr(listener),
+        }
+    }
+}
+
+mod stream {
+    use std::io;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+    use super::Stream;
+
+    impl AsyncRead for Stream {
+        fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            match self.get_mut() {
+                Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+                Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            }
+        }
+    }
+
+    impl AsyncWrite for Stream {
+        fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            match self.get_mut() {
+                Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+                Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+            }
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            match self.get_mut() {
+                Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+                Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            }
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            match self.get_mut() {
+                Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+                Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            }
+        }
+    }
+}
