@@ -1,0 +1,151 @@
+//! A house in memory: a world is made here first, so that one that is refused leaves nothing behind.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use latchkey_authority::account::{Account, Email};
+use latchkey_authority::change::{Change, Committed, EffectId};
+use latchkey_authority::key::{KeyRecord, KeyState};
+use latchkey_authority::ports::{Live, Loaded, NotSettled, Outbox, Ports, Secrets, Store, StoreError, Unique};
+use latchkey_protocol::{AccountId, ApiKey, KeyId};
+
+/// Ports that keep records in memory and have no exchange behind them.
+pub(super) struct Rehearsal<'a, S> {
+    secrets: &'a S,
+    rows: Mutex<Rows>,
+}
+
+#[derive(Default)]
+struct Rows {
+    revision: u64,
+    last_account: i64,
+    accounts: BTreeMap<AccountId, Account>,
+    keys: BTreeMap<KeyId, KeyRecord>,
+}
+
+impl<'a, S> Rehearsal<'a, S> {
+    /// An empty house that seals with `secrets`.
+    pub(super) fn new(secrets: &'a S) -> Self {
+        Self { secrets, rows: Mutex::default() }
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything that was made, accounts and keys in the order of their ids.
+    #[cfg(test)]
+    pub(super) fn records(&self) -> (Vec<Account>, Vec<KeyRecord>) {
+        let rows = self.rows();
+        (rows.accounts.values().cloned().collect(), rows.keys.values().cloned().collect())
+    }
+}
+
+impl Rows {
+    fn is_fresh(&self, change: &Change) -> bool {
+        let account = |id| self.accounts.get(&id).map(|account| account.version);
+        let key = |id| self.keys.get(&id).map(|key| key.version);
+        change.accounts.iter().all(|write| write.expected == account(write.record.id))
+            && change.keys.iter().all(|write| write.expected == key(write.record.id))
+            && change.guards.iter().all(|guard| account(guard.account) == Some(guard.version))
+    }
+
+    fn taken(&self, change: &Change) -> Option<Unique> {
+        let email = |account: &Account| {
+            self.accounts.values().any(|other| other.email == account.email && other.id != account.id)
+        };
+        let api_key =
+            |key: &KeyRecord| self.keys.values().any(|other| other.api_key == key.api_key && other.id != key.id);
+        if change.accounts.iter().any(|write| email(&write.record)) {
+            Some(Unique::Email)
+        } else if change.keys.iter().any(|write| api_key(&write.record)) {
+            Some(Unique::ApiKey)
+        } else {
+            None
+        }
+    }
+}
+
+impl<S: Secrets> Store for Rehearsal<'_, S> {
+    async fn load(&self, account: AccountId) -> Result<Option<Loaded>, StoreError> {
+        let rows = self.rows();
+        let Some(account) = rows.accounts.get(&account).cloned() else { return Ok(None) };
+        let master = account.master.and_then(|master| rows.accounts.get(&master)).cloned();
+        let is_his = |key: &&KeyRecord| key.account == account.id && !matches!(key.state, KeyState::Deleted { .. });
+        let keys = rows.keys.values().filter(is_his).cloned().collect();
+        Ok(Some(Loaded { account, master, keys }))
+    }
+
+    async fn account_by_email(&self, email: &Email) -> Result<Option<AccountId>, StoreError> {
+        Ok(self.rows().accounts.values().find(|account| account.email == *email).map(|account| account.id))
+    }
+
+    async fn key(&self, api_key: ApiKey) -> Result<Option<KeyRecord>, StoreError> {
+        Ok(self.rows().keys.values().find(|key| key.api_key == api_key).cloned())
+    }
+
+    async fn all_keys(&self, account: AccountId) -> Result<Vec<KeyRecord>, StoreError> {
+        Ok(self.rows().keys.values().filter(|key| key.account == account).cloned().collect())
+    }
+
+    async fn public_key_known(&self, fingerprint: [u8; 32]) -> Result<bool, StoreError> {
+        let known = |key: &KeyRecord| key.material.public().is_some_and(|public| public.fingerprint == fingerprint);
+        Ok(self.rows().keys.values().any(known))
+    }
+
+    async fn next_account_id(&self) -> Result<AccountId, StoreError> {
+        let mut rows = self.rows();
+        rows.last_account += 1;
+        Ok(AccountId(rows.last_account))
+    }
+
+    async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
+        let mut rows = self.rows();
+        if !rows.is_fresh(&change) {
+            return Err(StoreError::Conflict);
+        }
+        if let Some(unique) = rows.taken(&change) {
+            return Err(StoreError::Taken(unique));
+        }
+        rows.revision += 1;
+        let accounts: Vec<Account> = change.accounts.into_iter().map(|write| write.record).collect();
+        let keys: Vec<KeyRecord> = change.keys.into_iter().map(|write| write.record).collect();
+        rows.accounts.extend(accounts.iter().map(|account| (account.id, account.clone())));
+        rows.keys.extend(keys.iter().map(|key| (key.id, key.clone())));
+        let effects = change.effects.iter().map(|_| EffectId(0)).collect();
+        Ok(Committed { revision: rows.revision, effects, accounts, keys })
+    }
+}
+
+impl<S: Secrets> Live for Rehearsal<'_, S> {
+    fn apply(&self, _: &Committed) {}
+}
+
+impl<S: Secrets> Outbox for Rehearsal<'_, S> {
+    async fn settle(&self, _: &[EffectId]) -> Result<(), NotSettled> {
+        Ok(())
+    }
+}
+
+impl<S: Secrets> Ports for Rehearsal<'_, S> {
+    type Store = Self;
+    type Secrets = S;
+    type Live = Self;
+    type Outbox = Self;
+
+    fn store(&self) -> &Self {
+        self
+    }
+
+    fn secrets(&self) -> &S {
+        self.secrets
+    }
+
+    fn live(&self) -> &Self {
+        self
+    }
+
+    fn outbox(&self) -> &Self {
+        self
+    }
+}
