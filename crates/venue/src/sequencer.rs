@@ -79,14 +79,19 @@ type Token = Option<oneshot::Sender<Verdict<Result<Reply, Refusal>>>>;
 
 /// What is asked of the thread.
 enum Message {
-    /// An admitted command.
-    Call { permit: Permit, command: Command, token: Token },
-    /// A command of the house.
-    House { command: Command, token: Token },
+    /// A command, of a call or of the house.
+    Command(Box<Ordered>),
     /// A query, of a call or of the house.
     Query(Box<dyn Query>),
     /// Drain no more and end.
     Stop,
+}
+
+/// A command under way. One of the house has no permit.
+struct Ordered {
+    permit: Option<Permit>,
+    command: Command,
+    token: Token,
 }
 
 /// A query under way: run by the thread, answered when what it saw is durable.
@@ -110,7 +115,7 @@ where
     T: Send,
 {
     fn run(&mut self, core: &Core, now: Timestamp) -> bool {
-        let admitted = self.permit.take().map_or(Ok(()), |permit| permit.hand_over(now).map(drop::<Call>));
+        let admitted = hand_over(self.permit.take(), now);
         let passed = admitted.is_ok();
         self.found = self.ask.take().map(|ask| admitted.map(|()| ask(core, now)));
         passed
@@ -127,7 +132,7 @@ where
 /// The exchange as the rest of the house reaches it. Cheap to clone.
 #[derive(Clone)]
 pub struct Exchange {
-    queue: SyncSender<Box<Message>>,
+    queue: SyncSender<Message>,
     symbols: Arc<ArcSwap<Symbols>>,
     ended: watch::Receiver<Option<End>>,
     last_deposit: Arc<AtomicI64>,
@@ -136,7 +141,7 @@ pub struct Exchange {
 
 /// The running thread. Dropping it leaves the thread running until every [`Exchange`] is gone.
 pub struct Sequencing {
-    queue: SyncSender<Box<Message>>,
+    queue: SyncSender<Message>,
     thread: std::thread::JoinHandle<()>,
     ended: watch::Receiver<Option<End>>,
 }
@@ -145,7 +150,7 @@ impl Sequencing {
     /// Carries out what was queued before, commits, saves a last snapshot and waits for the end. Blocks.
     pub fn stop(self) -> End {
         // Fails only when the thread has ended by itself.
-        let _ = self.queue.send(Box::new(Message::Stop));
+        let _ = self.queue.send(Message::Stop);
         let joined = self.thread.join();
         let end = *self.ended.borrow();
         if joined.is_err() { End::Failed } else { end.unwrap_or(End::Failed) }
@@ -214,9 +219,7 @@ impl Exchange {
         permit: Permit,
         command: Command,
     ) -> Result<oneshot::Receiver<Verdict<Result<Reply, Refusal>>>, Rejection> {
-        let (token, answer) = oneshot::channel();
-        self.send(Message::Call { permit, command, token: Some(token) }).map_err(rejected)?;
-        Ok(answer)
+        self.queue_command(Some(permit), command).map_err(rejected)
     }
 
     /// Queues an admitted query.
@@ -270,9 +273,7 @@ impl Exchange {
     /// # Errors
     /// [`ExchangeError`].
     pub async fn carry_out(&self, command: Command) -> Result<Reply, ExchangeError> {
-        let (token, answer) = oneshot::channel();
-        self.send(Message::House { command, token: Some(token) })?;
-        match answer.await {
+        match self.queue_command(None, command)?.await {
             Ok(Ok(outcome)) => outcome.map_err(ExchangeError::Refused),
             // Commands of the house hold no permit that could be refused.
             Ok(Err(_)) | Err(_) => Err(ExchangeError::Stopped),
@@ -319,6 +320,16 @@ impl Exchange {
         }
     }
 
+    fn queue_command(
+        &self,
+        permit: Option<Permit>,
+        command: Command,
+    ) -> Result<oneshot::Receiver<Verdict<Result<Reply, Refusal>>>, ExchangeError> {
+        let (token, answer) = oneshot::channel();
+        self.send(Message::Command(Box::new(Ordered { permit, command, token: Some(token) })))?;
+        Ok(answer)
+    }
+
     fn queue_query<T: Send + 'static>(
         &self,
         permit: Option<Permit>,
@@ -330,11 +341,16 @@ impl Exchange {
     }
 
     fn send(&self, message: Message) -> Result<(), ExchangeError> {
-        self.queue.try_send(Box::new(message)).map_err(|error| match error {
+        self.queue.try_send(message).map_err(|error| match error {
             TrySendError::Full(_) => ExchangeError::Busy,
             TrySendError::Disconnected(_) => ExchangeError::Stopped,
         })
     }
+}
+
+/// Asks a permit in the last instant; the house needs none.
+fn hand_over(permit: Option<Permit>, now: Timestamp) -> Verdict<()> {
+    permit.map_or(Ok(()), |permit| permit.hand_over(now).map(drop::<Call>))
 }
 
 fn rejected(error: ExchangeError) -> Rejection {

@@ -31,6 +31,11 @@ impl<P: Ports + 'static> Venue<P> {
         Self { exchange, authority, clock, runtime }
     }
 
+    /// The authority.
+    pub fn authority(&self) -> &Authority<P> {
+        &self.authority
+    }
+
     /// The exchange.
     pub fn exchange(&self) -> &Exchange {
         &self.exchange

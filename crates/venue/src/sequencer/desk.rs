@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use latchkey_exchange::ports::{Journal, JournalError};
-use latchkey_exchange::{Command, Core, Flow, Sequencer};
+use latchkey_exchange::{Command, Core, Flow, Refusal, Reply, Sequencer};
 use latchkey_protocol::Timestamp;
 
 use super::snapshots::{Snapshots, Snapshotter};
-use super::{Message, Query, Token};
+use super::{Message, Ordered, Query, Token, Verdict, hand_over};
 use crate::symbols::Symbols;
 
 /// How often the synthetic market takes a step: 100 ms.
@@ -62,14 +62,14 @@ impl Desk {
     /// Carries out one message. `false`: it asked to end.
     pub(super) fn take(&mut self, now: Timestamp, message: Message) -> Result<bool, JournalError> {
         match message {
-            Message::Call { permit, command, token } => match permit.hand_over(now) {
-                Ok(_call) => self.carry_out(now, &command, token)?,
-                Err(rejection) => {
+            Message::Command(ordered) => {
+                let Ordered { permit, command, token } = *ordered;
+                match hand_over(permit, now) {
+                    Ok(()) => self.carry_out(now, &command, token)?,
                     // Nothing happened, so nothing has to be durable before this is said.
-                    let _ = token.map(|token| token.send(Err(rejection)));
+                    Err(rejection) => send(token, Err(rejection)),
                 }
-            },
-            Message::House { command, token } => self.carry_out(now, &command, token)?,
+            }
             Message::Query(mut query) => {
                 let passed = query.run(self.sequencer.core(), now);
                 if passed && self.sequencer.last_sequence() > self.durable {
@@ -106,8 +106,7 @@ impl Desk {
     pub(super) fn settle(&mut self) -> Result<(), JournalError> {
         if self.sequencer.waiting() > 0 {
             for released in self.sequencer.commit(self.journal.as_mut())? {
-                // A caller that went away needs no answer.
-                let _ = released.token.map(|token| token.send(Ok(released.outcome)));
+                send(released.token, Ok(released.outcome));
             }
             self.durable = self.sequencer.last_sequence();
             if std::mem::take(&mut self.symbols_changed) {
@@ -128,6 +127,13 @@ impl Desk {
         if let Some(snapshots) = self.snapshots {
             snapshots.close(self.durable, self.sequencer.core());
         }
+    }
+}
+
+fn send(token: Token, verdict: Verdict<Result<Reply, Refusal>>) {
+    if let Some(token) = token {
+        // A caller that went away needs no answer.
+        let _ = token.send(verdict);
     }
 }
 

@@ -37,7 +37,7 @@ impl Drop for Guard {
 }
 
 /// Runs until asked to stop, until nobody can ask any more, or until the journal fails.
-pub(super) fn run(mut desk: Desk, queue: &Receiver<Box<Message>>, clock: &dyn Clock) -> End {
+pub(super) fn run(mut desk: Desk, queue: &Receiver<Message>, clock: &dyn Clock) -> End {
     match serve(&mut desk, queue, clock) {
         Ok(()) => {
             desk.close();
@@ -51,7 +51,7 @@ pub(super) fn run(mut desk: Desk, queue: &Receiver<Box<Message>>, clock: &dyn Cl
     }
 }
 
-fn serve(desk: &mut Desk, queue: &Receiver<Box<Message>>, clock: &dyn Clock) -> Result<(), JournalError> {
+fn serve(desk: &mut Desk, queue: &Receiver<Message>, clock: &dyn Clock) -> Result<(), JournalError> {
     loop {
         let mut next = match desk.until_tick(clock.now()) {
             None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -60,7 +60,7 @@ fn serve(desk: &mut Desk, queue: &Receiver<Box<Message>>, clock: &dyn Clock) -> 
         let mut on = true;
         for taken in 1..=BATCH {
             match next {
-                Ok(message) => on = desk.take(clock.now(), *message)?,
+                Ok(message) => on = desk.take(clock.now(), message)?,
                 Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => on = false,
             }
