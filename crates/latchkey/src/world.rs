@@ -142,3 +142,6 @@ impl World {
         self.market.clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

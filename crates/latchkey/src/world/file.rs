@@ -58,7 +58,7 @@ pub(super) struct AccountTable {
     #[serde(default)]
     pub(super) cross: Funds,
     #[serde(default)]
-    pub(super) isolated: BTreeMap<Spanned<Symbol>, Funds>,
+    pub(super) isolated: BTreeMap<Spanned<Named<Symbol>>, Funds>,
     pub(super) sub_of: Option<Spanned<Email>>,
     pub(super) residence: Option<Country>,
     #[serde(default)]
@@ -70,7 +70,7 @@ pub(super) struct AccountTable {
 }
 
 /// Amounts by asset.
-pub(super) type Funds = BTreeMap<Asset, Spanned<Decimal<Amount>>>;
+pub(super) type Funds = BTreeMap<Named<Asset>, Spanned<Decimal<Amount>>>;
 
 /// `[[account.key]]`.
 #[derive(Deserialize)]
@@ -194,7 +194,7 @@ impl<'de, T: FromStr<Err: core::fmt::Display>> Deserialize<'de> for Parsed<T> {
 }
 
 /// A value that is one of a list or has a narrow shape.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Named<T>(pub(super) T);
 
 /// What [`Named`] reads.
@@ -206,6 +206,12 @@ impl FromName for Permission {
     fn from_name(name: &str) -> Result<Self, String> {
         let names = || Self::ALL.iter().map(|known| known.as_str()).collect::<Vec<_>>().join("`, `");
         Self::parse(name).ok_or_else(|| format!("unknown permission `{name}`, expected one of `{}`", names()))
+    }
+}
+
+impl FromName for Asset {
+    fn from_name(name: &str) -> Result<Self, String> {
+        Self::parse(name).ok_or_else(|| format!("`{name}` is no asset, such as `USDT`"))
     }
 }
 

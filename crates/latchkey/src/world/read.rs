@@ -10,10 +10,10 @@ use latchkey_crypto::public_key::PublicKey;
 use latchkey_crypto::secret::SecretKey;
 use latchkey_crypto::totp::TotpSeed;
 use latchkey_exchange::MarketSettings;
-use latchkey_protocol::{ApiKey, PermissionSet, Symbol, Wallet};
+use latchkey_protocol::{ApiKey, Asset, PermissionSet, Symbol, Wallet};
 use toml::Spanned;
 
-use super::file::{AccountTable, File, Funds, KeyTable, Portfolio};
+use super::file::{AccountTable, File, Funds, KeyTable, Named, Portfolio};
 use super::market::{self, isolated_pair};
 use super::{AccountEntry, Fund, KeyEntry, ProofEntry, World};
 use crate::config::source::{Problem, Source};
@@ -71,21 +71,21 @@ impl Reader<'_> {
         let mut funds = Vec::new();
         let mut add = |wallet, listed: &Funds| {
             for (asset, amount) in listed {
-                funds.push(Fund { span: amount.span(), wallet, asset: *asset, amount: amount.get_ref().0 });
+                funds.push(Fund { span: amount.span(), wallet, asset: asset.0, amount: amount.get_ref().0 });
             }
         };
         add(Wallet::Spot, &table.spot);
         add(cross, &table.cross);
         for (symbol, listed) in &table.isolated {
-            let name = symbol.get_ref();
-            let Some(pair) = isolated_pair(self.market, *name) else {
+            let name = symbol.get_ref().0;
+            let Some(pair) = isolated_pair(self.market, name) else {
                 return self.refuse(symbol, format_args!("`{name}` is not an isolated margin pair of this market"));
             };
-            let of_pair = |asset| [pair.base, pair.quote].contains(asset);
+            let of_pair = |asset: &Named<Asset>| [pair.base, pair.quote].contains(&asset.0);
             if let Some((asset, amount)) = listed.iter().find(|(asset, _)| !of_pair(asset)) {
-                return self.refuse(amount, format_args!("the isolated wallet of `{name}` cannot hold `{asset}`"));
+                return self.refuse(amount, format_args!("the isolated wallet of `{name}` cannot hold `{}`", asset.0));
             }
-            add(Wallet::Isolated(*name), listed);
+            add(Wallet::Isolated(name), listed);
         }
         Ok(funds)
     }
