@@ -105,12 +105,16 @@ impl Desk {
     /// Makes everything so far durable and lets the answers leave.
     pub(super) fn settle(&mut self) -> Result<(), JournalError> {
         if self.sequencer.waiting() > 0 {
-            for released in self.sequencer.commit(self.journal.as_mut())? {
-                send(released.token, Ok(released.outcome));
+            let changed = std::mem::take(&mut self.symbols_changed);
+            let announced = changed.then(|| Arc::new(Symbols::of(self.sequencer.core())));
+            let last = self.sequencer.last_sequence();
+            let released = self.sequencer.commit(self.journal.as_mut())?;
+            self.durable = last;
+            if let Some(announced) = announced {
+                self.symbols.store(announced);
             }
-            self.durable = self.sequencer.last_sequence();
-            if std::mem::take(&mut self.symbols_changed) {
-                self.symbols.store(Arc::new(Symbols::of(self.sequencer.core())));
+            for released in released {
+                send(released.token, Ok(released.outcome));
             }
         }
         for query in self.held.drain(..) {
