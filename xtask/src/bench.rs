@@ -7,7 +7,7 @@ const BENCHMARKS: [(&str, &str, &[&str]); 2] = [
     ("admission alone", "crates/admission/benches", &["bench", "-p", "latchkey-admission"]),
     (
         "whole server",
-        "crates/latchkey/examples/bench.rs",
+        "crates/latchkey/examples/bench",
         &["run", "--release", "-p", "latchkey", "--example", "bench"],
     ),
 ];
