@@ -42,6 +42,7 @@ const MARK: &str = "world.sha256";
 /// # Errors
 /// Whatever keeps it from starting, named.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    crate::logging::start("info")?;
     let Addresses { api, console, ops } = Addresses::default().with(&args.listen);
     for address in [api, console, ops] {
         anyhow::ensure!(

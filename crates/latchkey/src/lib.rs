@@ -9,6 +9,7 @@ pub mod config;
 pub mod credentials;
 pub mod demo;
 pub mod listen;
+pub mod logging;
 pub mod metrics;
 pub mod ops;
 pub mod outbox;

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use latchkey::cli::{call, keygen, sign};
 use latchkey::{demo, serve};
-use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -35,18 +34,14 @@ enum Verb {
 fn main() -> ExitCode {
     let verb = Cli::parse().verb;
     let done = match &verb {
-        Verb::Demo(args) => logged(|| demo::run(args)),
-        Verb::Serve(args) => logged(|| serve::run(args)),
+        Verb::Demo(args) => demo::run(args),
+        Verb::Serve(args) => serve::run(args),
         Verb::Keygen(args) => keygen::run(args),
         Verb::Sign(args) => sign::run(args),
         Verb::Call(args) => call::run(args),
     };
-    done.unwrap_or(ExitCode::FAILURE)
-}
-
-/// Runs a server with its log on standard error.
-fn logged(run: impl FnOnce() -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
-    let filter = EnvFilter::try_from_env("LATCHKEY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    run().inspect_err(|error| tracing::error!("{error:#}"))
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }

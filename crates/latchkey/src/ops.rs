@@ -138,7 +138,11 @@ async fn deposit(
     };
     let asset = Asset::parse(&deposit.asset).ok_or_else(|| wrong("asset"))?;
     let amount = Amount::parse(&deposit.amount).map_err(|_| wrong("amount"))?;
-    let account = TradingAccount { owner: AccountId(deposit.uid), wallet };
+    let owner = AccountId(deposit.uid);
+    if ops.house.live.account(owner).is_none() {
+        return Err(Failure(StatusCode::NOT_FOUND, format!("no account has the uid {}", deposit.uid)));
+    }
+    let account = TradingAccount { owner, wallet };
     ops.house
         .deposit(account, asset, amount)
         .await

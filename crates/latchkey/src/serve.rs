@@ -33,6 +33,7 @@ pub struct Args {
 /// Whatever keeps it from starting, named.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.config, &args.listen)?;
+    crate::logging::start(&config.log.filter)?;
     let found = safety::check(&config, &safety::facts::read(&config)?);
     if !found.is_empty() {
         for reason in &found {
