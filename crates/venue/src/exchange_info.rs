@@ -33,7 +33,6 @@ pub(crate) fn futures(now: Timestamp) -> Value {
     object! {
         "timezone": "UTC",
         "serverTime": now,
-        "futuresType": "U_MARGINED",
         "rateLimits": Vec::<Value>::new(),
         "exchangeFilters": Vec::<Value>::new(),
         "assets": Vec::<Value>::new(),

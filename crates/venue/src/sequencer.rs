@@ -135,7 +135,7 @@ pub struct Exchange {
     queue: SyncSender<Message>,
     symbols: Arc<ArcSwap<Symbols>>,
     ended: watch::Receiver<Option<End>>,
-    last_deposit: Arc<AtomicI64>,
+    last_transfer: Arc<AtomicI64>,
     clock: Arc<dyn Clock>,
 }
 
@@ -184,16 +184,16 @@ impl Exchange {
         let thread = std::thread::Builder::new()
             .name("sequencer".into())
             .spawn(move || {
-                // A panic must not look like a stop.
+                // The queue is gone before the end is told, and a panic does not look like a stop.
                 let guard = thread::Guard::new(end);
-                guard.end(thread::run(desk, &receiver, thread_clock.as_ref()));
+                guard.end(thread::run(desk, receiver, thread_clock.as_ref()));
             })
             .map_err(|error| JournalError::Storage(Box::new(error)))?;
         let exchange = Self {
             queue: sender.clone(),
             symbols,
             ended: ended.clone(),
-            last_deposit: Arc::new(AtomicI64::new(0)),
+            last_transfer: Arc::new(AtomicI64::new(0)),
             clock,
         };
         Ok((exchange, Sequencing { queue: sender, thread, ended }))
@@ -255,17 +255,40 @@ impl Exchange {
     /// # Errors
     /// [`ExchangeError`].
     pub async fn deposit(&self, account: TradingAccount, asset: Asset, amount: Amount) -> Result<(), ExchangeError> {
+        self.transfer(account, asset, amount, Command::Credit).await
+    }
+
+    /// Takes an amount of free balance out of a wallet: the sandbox's withdrawal. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`ExchangeError`].
+    pub async fn withdraw(&self, account: TradingAccount, asset: Asset, amount: Amount) -> Result<(), ExchangeError> {
+        self.transfer(account, asset, amount, Command::Debit).await
+    }
+
+    async fn transfer(
+        &self,
+        account: TradingAccount,
+        asset: Asset,
+        amount: Amount,
+        command: fn(Transfer) -> Command,
+    ) -> Result<(), ExchangeError> {
         loop {
-            // The outbox counts up from one; deposits take the numbers below zero, named after their time.
-            let now = self.clock.now().as_micros();
-            let before = self.last_deposit.fetch_max(now, Ordering::Relaxed);
-            let number =
-                if before < now { now } else { self.last_deposit.fetch_add(1, Ordering::Relaxed).saturating_add(1) };
-            let transfer = Transfer { effect: EffectId(number.saturating_neg()), account, asset, amount };
-            if self.carry_out(Command::Credit(transfer)).await? != Reply::AlreadyDone {
+            let transfer = Transfer { effect: self.sandbox_number(), account, asset, amount };
+            if self.carry_out(command(transfer)).await? != Reply::AlreadyDone {
                 return Ok(());
             }
         }
+    }
+
+    /// A number for a transfer of the sandbox. The outbox counts up from one; the sandbox takes the numbers below
+    /// zero, named after the time, so that they differ over restarts too.
+    fn sandbox_number(&self) -> EffectId {
+        let now = self.clock.now().as_micros();
+        let next = |last: i64| Some(now.max(last.saturating_add(1)));
+        let update = self.last_transfer.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        let (Ok(last) | Err(last)) = update;
+        EffectId(now.max(last.saturating_add(1)).saturating_neg())
     }
 
     /// Carries out a command of the house. Durable when it returns.

@@ -37,8 +37,8 @@ impl Drop for Guard {
 }
 
 /// Runs until asked to stop, until nobody can ask any more, or until the journal fails.
-pub(super) fn run(mut desk: Desk, queue: &Receiver<Message>, clock: &dyn Clock) -> End {
-    match serve(&mut desk, queue, clock) {
+pub(super) fn run(mut desk: Desk, queue: Receiver<Message>, clock: &dyn Clock) -> End {
+    match serve(&mut desk, &queue, clock) {
         Ok(()) => {
             desk.close();
             End::Stopped

@@ -45,6 +45,10 @@ pub(crate) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(crate) struct HandClock(AtomicI64);
 
 impl HandClock {
+    pub(crate) fn at(time: Timestamp) -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(time.as_micros())))
+    }
+
     pub(crate) fn advance_millis(&self, millis: i64) {
         self.0.fetch_add(millis * 1000, Ordering::SeqCst);
     }
@@ -103,7 +107,7 @@ impl House {
     }
 
     pub(crate) async fn with(setup: Setup) -> Self {
-        let clock = Arc::new(HandClock(AtomicI64::new(NOW.as_micros())));
+        let clock = HandClock::at(NOW);
         let policy = Policy::of(Profile::Default);
         let gate = setup.journal.gate();
         let (exchange, sequencing) = Exchange::start(Parts {
@@ -326,7 +330,7 @@ pub(crate) fn pair(name: &str) -> Symbol {
     Symbol::parse(name).unwrap()
 }
 
-fn symbols() -> Vec<SymbolSpec> {
+pub(crate) fn symbols() -> Vec<SymbolSpec> {
     let mut symbols = SymbolSpec::builtin();
     symbols.truncate(2);
     symbols

@@ -9,3 +9,4 @@ mod keys;
 mod market;
 mod orders;
 mod sequencing;
+mod snapshots;

@@ -168,6 +168,24 @@ async fn effects_are_carried_out_once() {
 }
 
 #[tokio::test]
+async fn transfers_of_the_sandbox_never_share_a_number() {
+    let house = House::new().await;
+    let account = TradingAccount { owner: AccountId(1), wallet: Wallet::Spot };
+    let (asset, one) = (Asset::parse("USDT").unwrap(), Amount::from_scaled(100_000_000));
+    let exchange = house.venue.exchange();
+    let (a, b, c) = tokio::join!(
+        exchange.deposit(account, asset, one),
+        exchange.deposit(account, asset, one),
+        exchange.deposit(account, asset, one)
+    );
+    assert!(a.is_ok() && b.is_ok() && c.is_ok());
+    exchange.withdraw(account, asset, one).await.unwrap();
+    assert!(exchange.withdraw(account, asset, Amount::from_scaled(i128::from(u64::MAX))).await.is_err());
+    let body = house.good(Some(&house.reader(1)), "GET", "/api/v3/account", "omitZeroBalances=true").await;
+    assert!(body.contains(r#"{"asset":"USDT","free":"100002.00000000""#), "{body}");
+}
+
+#[tokio::test]
 async fn order_counts_go_with_placements() {
     let house = House::new().await;
     let key = house.trader(1);
