@@ -12,7 +12,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`sequencer`] | the thread that owns the exchange and its command log, and the way to it |
-//! | [`venue`] | the match from route to answer |
+//! | [`Venue`] | the match from route to answer |
 //! | `orders`, `account`, `market_data`, `exchange_info` | `/api` |
 //! | `wallet`, `margin`, `special_keys` | `/sapi` |
 //! | `own` | `/latchkey` |
@@ -31,8 +31,7 @@ mod refusal;
 pub mod sequencer;
 mod special_keys;
 mod symbols;
-pub mod venue;
+mod venue;
 mod wallet;
 
-pub use sequencer::{Exchange, Sequencing};
 pub use venue::Venue;

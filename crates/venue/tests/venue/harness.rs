@@ -31,8 +31,8 @@ use latchkey_protocol::{
     AccountId, Amount, ApiKey, Asset, KeyId, Permission, PermissionSet, Symbol, TimeUnit, Timestamp, TradingAccount,
     Wallet,
 };
-use latchkey_venue::sequencer::Parts;
-use latchkey_venue::{Exchange, Sequencing, Venue};
+use latchkey_venue::Venue;
+use latchkey_venue::sequencer::{Exchange, Parts, Sequencing};
 
 pub(crate) use journal::{Gate, MemoryJournal};
 use ports::{Keys, MemoryPorts, Rows};

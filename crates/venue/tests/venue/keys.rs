@@ -118,7 +118,7 @@ async fn a_key_reads_all_of_itself() {
     assert_eq!(
         body,
         format!(
-            r#"{{"apiKey":"{api_key}","label":"bot","type":"HMAC_SHA256","kind":"standard","scope":null,"permissionMode":null,"uid":1,"created":1789913600000,"standing":"alive","until":null,"lastUsed":1790000000000,"permissions":["reading","spot-and-margin-trading"],"granted":["reading","spot-and-margin-trading"],"withheld":[],"ipRestrict":true,"ips":["127.0.0.1"],"symbols":null}}"#
+            r#"{{"apiKey":"{api_key}","label":"bot","type":"HMAC_SHA256","kind":"standard","scope":null,"permissionMode":null,"uid":1,"created":1789913600000,"standing":"alive","until":null,"permissions":["reading","spot-and-margin-trading"],"granted":["reading","spot-and-margin-trading"],"withheld":[],"ipRestrict":true,"ips":["127.0.0.1"],"symbols":null}}"#
         )
     );
     let special = house.special(1, Scope::Cross);

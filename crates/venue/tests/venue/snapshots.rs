@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use latchkey_exchange::{Core, MarketSettings, OrderLimits};
 use latchkey_protocol::{AccountId, Amount, Asset, TradingAccount, Wallet};
-use latchkey_venue::sequencer::{End, Parts, Snapshots};
-use latchkey_venue::{Exchange, Sequencing};
+use latchkey_venue::sequencer::{End, Exchange, Parts, Sequencing, Snapshots};
 
 use crate::harness::{HandClock, MemoryJournal, NOW, symbols};
 

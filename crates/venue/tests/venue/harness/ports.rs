@@ -14,7 +14,7 @@ use latchkey_authority::ports::{Live, Loaded, NotSettled, Outbox, Ports, SealFor
 use latchkey_crypto::secret::SecretKey;
 use latchkey_crypto::verify::Verifier;
 use latchkey_protocol::{AccountId, ApiKey, KeyId};
-use latchkey_venue::Exchange;
+use latchkey_venue::sequencer::Exchange;
 
 use super::HandClock;
 
