@@ -96,7 +96,7 @@ def test_cancel_all_and_order_test(exchange, low_price):
 def test_errors_of_the_exchange_become_its_exceptions(exchange, low_price):
     refused(ccxt.OrderNotFound, -2013, lambda: exchange.fetch_order("999999999", PAIR))
     with pytest.raises(ccxt.InsufficientFunds):
-        exchange.create_order(PAIR, "limit", "buy", 8000, float(low_price))
+        exchange.create_order(PAIR, "limit", "buy", 200, float(low_price))
     refused(ccxt.BadRequest, -1013, lambda: exchange.create_order(PAIR, "limit", "buy", 0.00001, float(low_price)))
 
 

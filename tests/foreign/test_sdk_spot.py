@@ -213,7 +213,7 @@ def test_errors_of_the_exchange_keep_code_and_text(server, key, low_price):
         client.get_order("BTCUSDT", order_id=999_999_999)
     refused(error, BadRequestError, -2013, "Order does not exist.")
     with pytest.raises(BadRequestError) as error:
-        client.new_order("BTCUSDT", "BUY", "LIMIT", time_in_force="GTC", quantity=8000, price=float(low_price))
+        client.new_order("BTCUSDT", "BUY", "LIMIT", time_in_force="GTC", quantity=200, price=float(low_price))
     refused(error, BadRequestError, -2010, "Account has insufficient balance for requested action.")
     with pytest.raises(BadRequestError) as error:
         client.new_order("BTCUSDT", "BUY", "LIMIT", quantity=0.001, price=float(low_price))
