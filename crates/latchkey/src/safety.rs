@@ -17,17 +17,15 @@ const RECV_WINDOW_MAX_MS: u32 = 60_000;
 /// Why a configuration is not safe to serve with.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Unsafe {
-    /// Others than this machine reach a listener over plain text.
+    /// Other machines reach the api over plain text.
     #[error(
-        "`[{listener}] listen` is `{listen}`, which other machines reach: give it TLS or list its proxies in `behind_proxy`"
+        "`[api] listen` is `{0}`, which other machines reach: give it `[api.tls]` or list its proxies in `behind_proxy`"
     )]
-    PublicListener {
-        /// `api` or `console`.
-        listener: &'static str,
-        /// Where it would listen.
-        listen: Listen,
-    },
-    /// Others than this machine reach the operators' listener over plain text.
+    PublicApi(Listen),
+    /// Other machines reach the console over plain text.
+    #[error("`[console] listen` is `{0}`, which other machines reach: list its proxies in `behind_proxy`")]
+    PublicConsole(Listen),
+    /// Other machines reach the operators' listener over plain text.
     #[error("`[ops] listen` is `{0}`, which other machines reach: give it `[ops.tls]` or a loopback address")]
     PublicOps(Listen),
     /// A world file, which brings accounts and keys that others may know.
@@ -117,10 +115,10 @@ fn listeners(config: &Config) -> Vec<Unsafe> {
     let at = config.listeners;
     let mut found = Vec::new();
     if !at.api.is_loopback() && config.api.tls.is_none() && config.api.behind_proxy.is_empty() {
-        found.push(Unsafe::PublicListener { listener: "api", listen: at.api });
+        found.push(Unsafe::PublicApi(at.api));
     }
     if !at.console.is_loopback() && config.console.behind_proxy.is_empty() {
-        found.push(Unsafe::PublicListener { listener: "console", listen: at.console });
+        found.push(Unsafe::PublicConsole(at.console));
     }
     if !at.ops.is_loopback() && config.ops.tls.is_none() {
         found.push(Unsafe::PublicOps(at.ops));

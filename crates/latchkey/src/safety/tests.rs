@@ -63,10 +63,13 @@ fn a_safe_configuration_has_no_reason() {
 
 #[test]
 fn a_public_listener_needs_tls_or_a_listed_proxy() {
-    let public = |listener, listen: &str| Unsafe::PublicListener { listener, listen: listen.parse().unwrap() };
-    assert_eq!(found(&[("behind_proxy = [\"10.0.0.0/8\"]", "")]), [public("api", "0.0.0.0:8600")]);
-    assert_eq!(found(&[("[\"10.0.0.0/8\"]", "[]")]), [public("api", "0.0.0.0:8600")]);
-    assert_eq!(found(&[("127.0.0.1:8601", "192.0.2.1:8601")]), [public("console", "192.0.2.1:8601")]);
+    let api = [Unsafe::PublicApi("0.0.0.0:8600".parse().unwrap())];
+    assert_eq!(found(&[("behind_proxy = [\"10.0.0.0/8\"]", "")]), api);
+    assert_eq!(found(&[("[\"10.0.0.0/8\"]", "[]")]), api);
+    let console = [Unsafe::PublicConsole("192.0.2.1:8601".parse().unwrap())];
+    assert_eq!(found(&[("127.0.0.1:8601", "192.0.2.1:8601")]), console);
+    let listed = "192.0.2.1:8601\"\nbehind_proxy = [\"192.0.2.9\"]\n#";
+    assert_eq!(found(&[("127.0.0.1:8601", listed)]), []);
 }
 
 #[test]
