@@ -8,6 +8,9 @@ use latchkey_protocol::params::ParamsError;
 
 use crate::Stage;
 
+/// How much of an unknown method is repeated to its caller, in characters.
+pub(crate) const METHOD_SHOWN_MAX: usize = 16;
+
 /// A refused call.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Rejection {
@@ -23,9 +26,15 @@ pub enum Reason {
     /// No row has this path.
     NoSuchEndpoint,
     /// The path exists, this method does not.
-    MethodNotAllowed,
+    MethodNotAllowed {
+        /// The method, at most sixteen characters of it.
+        method: Box<str>,
+    },
     /// The row is in the contract, the venue does not offer it.
-    NotAvailable,
+    NotAvailable {
+        /// The row's path.
+        path: &'static str,
+    },
     /// The key header is absent.
     ApiKeyMissing,
     /// The key header stands several times.
@@ -125,8 +134,8 @@ impl Rejection {
     pub fn error(&self, family: Family) -> ApiError {
         match &self.reason {
             Reason::NoSuchEndpoint => code::NO_SUCH_ENDPOINT.plain(),
-            Reason::MethodNotAllowed => code::METHOD_NOT_ALLOWED.plain(),
-            Reason::NotAvailable => code::NOT_AVAILABLE.plain(),
+            Reason::MethodNotAllowed { method } => code::METHOD_NOT_ALLOWED.with([&**method]),
+            Reason::NotAvailable { path } => code::NOT_AVAILABLE.with([*path]),
             Reason::ApiKeyMissing | Reason::ApiKeyRepeated | Reason::ApiKeyMalformed => family.bad_key_format().plain(),
             Reason::TimeUnit => code::INVALID_TIME_UNIT.plain(),
             Reason::SbeDisabled => code::SBE_DISABLED.plain(),
@@ -172,8 +181,8 @@ impl Rejection {
     pub fn name(&self) -> &'static str {
         match &self.reason {
             Reason::NoSuchEndpoint => "no-such-endpoint",
-            Reason::MethodNotAllowed => "method-not-allowed",
-            Reason::NotAvailable => "not-available",
+            Reason::MethodNotAllowed { .. } => "method-not-allowed",
+            Reason::NotAvailable { .. } => "not-available",
             Reason::ApiKeyMissing => "api-key-missing",
             Reason::ApiKeyRepeated => "api-key-repeated",
             Reason::ApiKeyMalformed => "api-key-malformed",

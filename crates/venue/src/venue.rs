@@ -45,7 +45,9 @@ impl<P: Ports + 'static> Venue<P> {
 impl<P: Ports + 'static> VenuePort for Venue<P> {
     fn submit(&self, permit: Permit) -> Result<Ticket, Rejection> {
         match permit.call().row.route {
-            Route::Unavailable => Err(Rejection::new(Stage::Route, Reason::NotAvailable)),
+            Route::Unavailable => {
+                Err(Rejection::new(Stage::Route, Reason::NotAvailable { path: permit.call().row.path }))
+            }
 
             Route::Ping => self.at_once(permit, |_, _| Ok(Value::empty())),
             Route::Time => self.at_once(permit, |_, now| Ok(exchange_info::time(now))),

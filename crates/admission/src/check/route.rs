@@ -2,6 +2,7 @@ use latchkey_protocol::catalog::{Catalog, Found, Method};
 use latchkey_protocol::params::RawParams;
 
 use crate::call::RawCall;
+use crate::rejection::METHOD_SHOWN_MAX;
 use crate::state::Routed;
 use crate::trail::Trail;
 use crate::{Admission, Reason, Rejection, Stage};
@@ -16,10 +17,14 @@ pub fn route<'a>(
     trail: &mut Trail,
 ) -> Result<Admission<'a, Routed<'a>>, Rejection> {
     let refuse = |reason| Rejection::new(Stage::Route, reason);
-    let method = Method::parse(raw.method).ok_or_else(|| refuse(Reason::MethodNotAllowed))?;
+    let not_allowed = || {
+        let method: String = raw.method.chars().take(METHOD_SHOWN_MAX).collect();
+        refuse(Reason::MethodNotAllowed { method: method.into() })
+    };
+    let method = Method::parse(raw.method).ok_or_else(not_allowed)?;
     let row = match catalog.find(method, raw.path) {
         Found::Endpoint(row) => row,
-        Found::OtherMethod => return Err(refuse(Reason::MethodNotAllowed)),
+        Found::OtherMethod => return Err(not_allowed()),
         Found::Nothing => return Err(refuse(Reason::NoSuchEndpoint)),
     };
     trail.routed(row);

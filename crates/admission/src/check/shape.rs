@@ -26,7 +26,7 @@ pub fn shape<'a>(
     let refuse = |reason| Rejection::new(Stage::Shape, reason);
     let (raw, row) = (call.raw, call.row);
     if row.route == Route::Unavailable {
-        return Err(Rejection::new(Stage::Route, Reason::NotAvailable));
+        return Err(Rejection::new(Stage::Route, Reason::NotAvailable { path: row.path }));
     }
     let api_key = if row.security.needs_key() { Some(api_key(raw.api_key)?) } else { None };
     if let Some(api_key) = api_key {

@@ -9,6 +9,7 @@ use http::{HeaderMap, Request, Version};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use latchkey_admission::call::{Field, RawCall};
+use latchkey_protocol::catalog::GET_BODY_MAX;
 use latchkey_protocol::code::{self, ApiError};
 
 use super::Edge;
@@ -47,7 +48,7 @@ impl Edge {
             return Err(code::UNSUPPORTED_ENCODING.plain());
         }
         let path = head.uri.path();
-        let body = self.body(body, self.line.body_max(head.method.as_str(), path).unwrap_or(0)).await?;
+        let body = self.body(body, self.line.body_max(head.method.as_str(), path).unwrap_or(GET_BODY_MAX)).await?;
         let raw = RawCall {
             method: head.method.as_str(),
             path,
