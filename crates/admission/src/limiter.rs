@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use latchkey_protocol::catalog::{Budget, Endpoint, Weight};
 use latchkey_protocol::limits::{Interval, Window};
@@ -12,6 +12,7 @@ use latchkey_protocol::params::RawParams;
 use latchkey_protocol::{AccountId, Timestamp};
 use papaya::HashMap;
 
+use crate::call::canonical;
 use crate::state::{Charged, Ready, Routed, Timely, Whole};
 use crate::trail::{Trail, Used};
 use crate::{Admission, Rejection};
@@ -19,7 +20,8 @@ use crate::{Admission, Rejection};
 /// The window of every weight: one minute.
 pub const WEIGHT_WINDOW: Window = Window::of(1, Interval::Minute);
 
-/// The most counters that are kept; beyond it those of past windows are dropped.
+/// The most counters that are kept; beyond it those of past windows are dropped, and who still finds no place is
+/// counted together.
 pub const COUNTERS_MAX: usize = 1 << 16;
 
 /// What a counter counts.
@@ -69,6 +71,10 @@ const fn join(window: u32, count: u32) -> u64 {
 pub struct Limiter {
     counters: HashMap<Subject, Arc<Counter>>,
     kept: AtomicUsize,
+    /// The last window in which past counters were dropped: once a window is enough.
+    swept: AtomicU32,
+    /// Everyone who came when all counters were taken.
+    others: Counter,
 }
 
 impl Limiter {
@@ -133,10 +139,16 @@ impl Limiter {
         if let Some(counter) = counters.get(&subject) {
             return counter.add(window, weight);
         }
-        if self.kept.fetch_add(1, Ordering::Relaxed) >= COUNTERS_MAX {
-            counters.retain(|_, counter| !counter.is_past(window));
-            self.kept.store(counters.len(), Ordering::Relaxed);
+        if self.kept.load(Ordering::Relaxed) >= COUNTERS_MAX {
+            if self.swept.fetch_max(window, Ordering::Relaxed) < window {
+                counters.retain(|_, counter| !counter.is_past(window));
+                self.kept.store(counters.len(), Ordering::Relaxed);
+            }
+            if self.kept.load(Ordering::Relaxed) >= COUNTERS_MAX {
+                return self.others.add(window, weight);
+            }
         }
+        self.kept.fetch_add(1, Ordering::Relaxed);
         counters.get_or_insert_with(subject, Arc::default).add(window, weight)
     }
 }
@@ -155,8 +167,8 @@ fn weigh(row: &Endpoint, params: Option<&RawParams<'_>>) -> u32 {
 
 /// The address that limits count: an IPv6 caller counts as its /64.
 fn limited_address(peer: IpAddr) -> IpAddr {
-    match peer {
-        IpAddr::V4(_) => peer,
+    match canonical(peer) {
+        IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
     }
 }
@@ -197,7 +209,10 @@ mod tests {
             limiter.charge_subject(Subject::Address(IpAddr::V4(n.into())), 1, now);
         }
         assert_eq!(limiter.counters.len(), COUNTERS_MAX);
-        limiter.charge_subject(Subject::Address(IpAddr::V4(u32::MAX.into())), 1, now.plus_millis(60_000));
+        let charge = |n: u32, now| limiter.charge_subject(Subject::Address(IpAddr::V4(n.into())), 1, now);
+        assert_eq!((charge(u32::MAX, now), charge(u32::MAX - 1, now)), (1, 2), "who finds no place shares one counter");
+        assert_eq!(limiter.counters.len(), COUNTERS_MAX);
+        assert_eq!(charge(u32::MAX, now.plus_millis(60_000)), 1);
         assert_eq!(limiter.counters.len(), 1);
     }
 }

@@ -1,22 +1,26 @@
 //! Keys and accounts as the line sees them: stable objects whose state is swapped under them.
 //!
 //! One `Arc<LiveKey>` a key id for as long as the key exists. An edit stores the new state, then raises the
-//! generation; a permit that saw an older generation is refused at the hand-over.
+//! generation; a permit that saw an older generation is judged again at the hand-over, by the state in force then.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use latchkey_authority::account::{Account, Owner};
-use latchkey_authority::effective::{Effective, Standing, effective_permissions};
+use latchkey_authority::effective::{DeadReason, Effective, Standing, effective_permissions};
 use latchkey_authority::ip::IpMatcher;
 use latchkey_authority::key::{KeyKind, KeyRecord, Material};
 use latchkey_authority::policy::Policy;
 use latchkey_authority::trading::trading_account;
 use latchkey_crypto::key_type::KeyType;
 use latchkey_crypto::verify::Verifier;
+use latchkey_protocol::catalog::Endpoint;
 use latchkey_protocol::{AccountId, ApiKey, KeyId, PermissionSet, RiskPath, Symbol, Timestamp, TradingAccount};
 
+use crate::Reason;
+use crate::call::canonical;
 use crate::ports::OpenMaterial;
 
 /// An account, shared by its keys and by those of its sub-accounts.
@@ -65,6 +69,54 @@ pub struct KeyState {
     pub ip: IpMatcher,
     /// The only pairs that it may trade, when it is bound to some.
     pub symbols: Option<Box<[Symbol]>>,
+}
+
+impl KeyState {
+    /// Whether the key is alive at `now`.
+    ///
+    /// # Errors
+    /// [`Reason::KeyDead`].
+    pub fn alive(&self, now: Timestamp) -> Result<(), Reason> {
+        match self.standing {
+            Standing::Dead(reason) => Err(Reason::KeyDead(reason)),
+            Standing::Alive if self.until.is_some_and(|until| until <= now) => {
+                Err(Reason::KeyDead(DeadReason::Expired))
+            }
+            Standing::Alive => Ok(()),
+        }
+    }
+
+    /// Whether the key may be used from `peer`.
+    ///
+    /// # Errors
+    /// [`Reason::IpNotAllowed`].
+    pub fn placed(&self, peer: IpAddr) -> Result<(), Reason> {
+        if self.ip.allows(canonical(peer)) { Ok(()) } else { Err(Reason::IpNotAllowed) }
+    }
+
+    /// Whether the permissions in force reach `row`.
+    ///
+    /// # Errors
+    /// [`Reason::PermissionMissing`].
+    pub fn permitted(&self, row: &Endpoint) -> Result<(), Reason> {
+        match row.permission {
+            Some(permission) if !self.permissions.contains(permission) => Err(Reason::PermissionMissing(permission)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether the pair that a changing call names is one that the key may trade.
+    ///
+    /// # Errors
+    /// [`Reason::SymbolNotWhitelisted`].
+    pub fn tradable(&self, row: &Endpoint, symbol: Option<Symbol>) -> Result<(), Reason> {
+        match (symbol, &self.symbols) {
+            (Some(symbol), Some(symbols)) if row.changes_state && !symbols.contains(&symbol) => {
+                Err(Reason::SymbolNotWhitelisted)
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A key, one object for its whole life.
@@ -123,7 +175,7 @@ impl LiveKey {
         let effective = Owner::new(&facts, master.as_deref()).map_or_else(
             // A sub-account without its master admits nothing.
             || Effective {
-                standing: Standing::Dead(latchkey_authority::effective::DeadReason::AccountFrozen),
+                standing: Standing::Dead(DeadReason::AccountFrozen),
                 permissions: PermissionSet::EMPTY,
                 withheld: Vec::new(),
                 until: None,

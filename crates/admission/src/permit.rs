@@ -56,6 +56,20 @@ impl Holder {
         Self { key, state, key_generation, account_generation }
     }
 
+    /// Judges the call by the state in force now, when it is another than the one seen before.
+    fn judge_again(&self, call: &Call, now: Timestamp) -> Result<(), Reason> {
+        let unchanged =
+            self.key.generation() == self.key_generation && self.key.account.generation() == self.account_generation;
+        if unchanged {
+            return self.state.alive(now);
+        }
+        let state = self.key.state();
+        state.alive(now)?;
+        state.placed(call.peer)?;
+        state.permitted(call.row)?;
+        state.tradable(call.row, call.arguments.symbol("symbol"))
+    }
+
     /// The key.
     pub fn key(&self) -> &LiveKey {
         &self.key
@@ -101,8 +115,9 @@ impl Permit {
         &self.call
     }
 
-    /// The last question, asked by the venue in the instant before it acts: is the call still in time, and are
-    /// key and account still those that were judged? **This is the moment of admission.**
+    /// The last question, asked by the venue in the instant before it acts: is the call still in time, and does the
+    /// key still allow it? A key or account that changed since the call was judged is judged again, by the state in
+    /// force now. **This is the moment of admission.**
     ///
     /// # Errors
     /// `-1021` or `-2015` with the exact reason.
@@ -112,12 +127,7 @@ impl Permit {
             window.check_age(now).map_err(refuse)?;
         }
         if let Some(holder) = &self.call.holder {
-            let changed = holder.key.generation() != holder.key_generation
-                || holder.key.account.generation() != holder.account_generation
-                || holder.state.until.is_some_and(|until| until <= now);
-            if changed {
-                return Err(refuse(Reason::ChangedMeanwhile));
-            }
+            holder.judge_again(&self.call, now).map_err(refuse)?;
         }
         Ok(self.call)
     }

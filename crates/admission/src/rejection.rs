@@ -106,8 +106,6 @@ pub enum Reason {
         /// Whether the row is a `GET`.
         get: bool,
     },
-    /// The key or its account changed between the checks and the hand-over.
-    ChangedMeanwhile,
     /// A bounded queue is full.
     Busy,
     /// Refused by the venue, with the contract's own error.
@@ -158,9 +156,7 @@ impl Rejection {
             },
             Reason::RecvWindowPrecision => code::BAD_PRECISION.with(["recvWindow"]),
             Reason::KeyUnknown | Reason::KeyDead(_) => family.unknown_key().plain(),
-            Reason::IpNotAllowed | Reason::PermissionMissing(_) | Reason::KeyKind | Reason::ChangedMeanwhile => {
-                family.rejected_key().plain()
-            }
+            Reason::IpNotAllowed | Reason::PermissionMissing(_) | Reason::KeyKind => family.rejected_key().plain(),
             Reason::TimestampTooOld { .. } => code::OUTSIDE_RECV_WINDOW.plain(),
             Reason::TimestampAhead { .. } => code::AHEAD_OF_SERVER.plain(),
             Reason::SignatureShape(_) | Reason::SignatureWrong => code::INVALID_SIGNATURE.plain(),
@@ -208,7 +204,6 @@ impl Rejection {
             Reason::SymbolNotWhitelisted => "symbol-not-whitelisted",
             Reason::Parameter(_) => "parameter",
             Reason::UnreadParameters { .. } => "unread-parameters",
-            Reason::ChangedMeanwhile => "changed-meanwhile",
             Reason::Busy => "busy",
             Reason::Venue(_) => "venue",
         }

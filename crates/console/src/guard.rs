@@ -60,6 +60,9 @@ pub async fn check(State(guard): State<Guard>, request: Request, next: Next) -> 
 impl Guard {
     #[expect(clippy::result_large_err, reason = "the refusal is the reply; it is made once a refused request")]
     fn judge(&self, request: &Request) -> Result<(), Response> {
+        if request.uri().authority().is_some() {
+            return Err((StatusCode::BAD_REQUEST, "the target names a host\n").into_response());
+        }
         let mut hosts = request.headers().get_all(HOST).iter();
         let (Some(host), None) = (hosts.next(), hosts.next()) else {
             return Err((StatusCode::BAD_REQUEST, "one Host header is needed\n").into_response());

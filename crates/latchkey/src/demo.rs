@@ -6,15 +6,15 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use latchkey_admission::ports::Clock;
-use latchkey_crypto::digest::{sha256, to_hex};
+use latchkey_crypto::digest::sha256;
 use latchkey_crypto::secret::SecretKey;
-use latchkey_store::folder::create_private;
+use latchkey_store::folder::{check_private, create_private};
 use latchkey_store::random;
 use latchkey_store::segments::Durability;
 
 use crate::assemble::{House, Plan, assemble};
 use crate::config::listen::{ListenFlags, Listeners as Addresses};
-use crate::credentials::{self, Credentials};
+use crate::credentials::{self, Credentials, write_private};
 use crate::listen::{self, Door, Listeners};
 use crate::world::{World, populate};
 
@@ -34,8 +34,8 @@ pub struct Args {
     listen: ListenFlags,
 }
 
-/// Names the world that a folder was filled from.
-const MARK: &str = "world.sha256";
+/// The text of the world that a folder was filled from; written when it was filled to the end.
+const MARK: &str = "world.toml";
 
 /// Serves until it is told to stop.
 ///
@@ -57,19 +57,28 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn demo(args: &Args) -> anyhow::Result<()> {
-    let (world, text) = match &args.world {
-        None => (World::builtin(), Vec::new()),
-        Some(file) => {
-            let text = std::fs::read_to_string(file)
-                .with_context(|| format!("the world file `{}` cannot be read", file.display()))?;
-            (World::parse(&text, file)?, text.into_bytes())
-        }
-    };
-    let digest = to_hex(&sha256(&text));
     let dir = folder(args.dir.as_deref())?;
     tracing::info!("everything is kept in {}", dir.display());
-    let marked = check_mark(&dir, args.world.is_some(), &digest)?;
-
+    let mark = dir.join(MARK);
+    let filled = match std::fs::read_to_string(&mark) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error).context("the folder's world cannot be read"),
+    };
+    let (world, text) = match (&args.world, &filled) {
+        (Some(file), filled) => {
+            let text = std::fs::read_to_string(file)
+                .with_context(|| format!("the world file `{}` cannot be read", file.display()))?;
+            anyhow::ensure!(
+                filled.as_ref().is_none_or(|filled| *filled == text),
+                "`{}` was filled from another world; use an empty folder, or leave `--world` out to go on with its data",
+                dir.display()
+            );
+            (World::parse(&text, file)?, text)
+        }
+        (None, Some(text)) if !text.is_empty() => (World::parse(text, &mark)?, text.clone()),
+        (None, _) => (World::builtin(), String::new()),
+    };
     let policy = world.policy();
     let plan = Plan {
         key_file: dir.join("key-encryption.key"),
@@ -81,7 +90,7 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
     };
     let (house, sequencing) = assemble(plan).await?;
     tracing::info!("the key-encryption key lies beside the data: fine for a demo, refused by `latchkey serve`");
-    let mut credentials = match (house.is_empty().await?, marked) {
+    let mut credentials = match (house.is_empty().await?, filled.is_some()) {
         (true, _) => fill(&house, &world, &dir).await?,
         (false, true) => Credentials::read(&dir.join(credentials::FILE))?,
         (false, false) => bail!("`{}` was not filled to the end; use an empty folder", dir.display()),
@@ -99,7 +108,9 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
     let open = listen::open(house, sequencing, listeners).await?;
     credentials.set_ops(&open.ops);
     credentials.write(&dir.join(credentials::FILE))?;
-    std::fs::write(dir.join(MARK), &digest)?;
+    if filled.is_none() {
+        write_private(&mark, text.as_bytes()).context("the folder's world cannot be kept")?;
+    }
     hint(&dir, &open.api, &credentials)?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", open.ready)?;
@@ -119,20 +130,8 @@ fn folder(asked: Option<&Path>) -> anyhow::Result<PathBuf> {
         }
     };
     create_private(&dir).with_context(|| format!("the folder `{}` cannot be used", dir.display()))?;
+    check_private(&dir).context("the demo's folder must be its owner's alone")?;
     Ok(dir.canonicalize()?)
-}
-
-/// Whether the folder was filled before; refuses a world that is not the one it was filled from.
-fn check_mark(dir: &Path, named: bool, digest: &str) -> anyhow::Result<bool> {
-    match std::fs::read_to_string(dir.join(MARK)) {
-        Ok(mark) if named && mark.trim() != digest => bail!(
-            "`{}` was filled from another world; use an empty folder, or leave `--world` out to go on with its data",
-            dir.display()
-        ),
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error).context("the folder's mark cannot be read"),
-    }
 }
 
 async fn fill(house: &House, world: &World, dir: &Path) -> anyhow::Result<Credentials> {

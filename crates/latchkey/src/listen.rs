@@ -124,6 +124,8 @@ impl Open {
     /// When the exchange failed, which stops the house.
     pub async fn until_stopped(self) -> anyhow::Result<()> {
         use tokio::signal::unix::{SignalKind, signal};
+        /// Time for all listeners to end; the API's own drain time lies within.
+        const DRAIN: Duration = Duration::from_secs(12);
         let Self { house, sequencing, mut tasks, stop, .. } = self;
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let failed = tokio::select! {
@@ -135,7 +137,11 @@ impl Open {
         tracing::info!("stopping: open requests are finished first; a second signal stops at once");
         stop.send_replace(true);
         let drain = async {
-            while tasks.join_next().await.is_some() {}
+            let listeners = async { while tasks.join_next().await.is_some() {} };
+            if tokio::time::timeout(DRAIN, listeners).await.is_err() {
+                tracing::warn!("connections were still open at the end of the drain time");
+                tasks.abort_all();
+            }
             tokio::task::spawn_blocking(move || sequencing.stop()).await
         };
         let end = tokio::select! {
@@ -192,6 +198,8 @@ impl axum::serve::Listener for Either {
     async fn accept(&mut self) -> (Stream, SocketAddr) {
         /// Time for a handshake.
         const HANDSHAKE: Duration = Duration::from_secs(5);
+        /// The wait after a connection that could not be accepted.
+        const PAUSE: Duration = Duration::from_millis(50);
         loop {
             let accepted = match self {
                 Self::Plain(listener) => {
@@ -210,7 +218,8 @@ impl axum::serve::Listener for Either {
                 Ok(None) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
-                    tokio::task::yield_now().await;
+                    // Out of descriptors: give the open connections a moment to end.
+                    tokio::time::timeout(PAUSE, std::future::pending::<()>()).await.ok();
                 }
             }
         }

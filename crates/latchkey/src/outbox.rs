@@ -44,7 +44,10 @@ impl Outbox {
             for effect in pending {
                 self.exchange.deliver(effect.id, &effect.effect).await?;
                 self.store.mark_done(&[effect.id]).await?;
-                if !awaited.contains(&effect.id) {
+                // A change goes live when the last of its effects is done.
+                let next = self.store.pending_effects(1).await?;
+                let last = next.first().is_none_or(|next| next.revision != effect.revision);
+                if last && !awaited.contains(&effect.id) {
                     self.live.apply(&self.store.committed(effect.revision).await?);
                 }
             }

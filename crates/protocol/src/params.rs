@@ -54,6 +54,8 @@ pub enum ParamsError {
 #[derive(Clone, Debug, Default)]
 pub struct RawParams<'a> {
     pairs: SmallVec<[RawPair<'a>; 16]>,
+    /// Names of the body that the query has too.
+    shadowed: SmallVec<[&'a str; 4]>,
     signature: Option<&'a [u8]>,
     payload: SmallVec<[&'a [u8]; 4]>,
 }
@@ -126,8 +128,11 @@ impl<'a> RawParams<'a> {
             return Err(ParamsError::MalformedPair);
         }
         match self.pairs.iter().find(|pair| pair.name == name) {
-            Some(first) if first.place == place => return Err(ParamsError::Duplicate),
-            Some(_) => return Ok(false),
+            Some(first) if first.place == place || self.shadowed.contains(&name) => return Err(ParamsError::Duplicate),
+            Some(_) => {
+                self.shadowed.push(name);
+                return Ok(false);
+            }
             None => {}
         }
         if self.pairs.len() == PARAMS_MAX {

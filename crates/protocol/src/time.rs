@@ -11,6 +11,9 @@ impl Timestamp {
     /// Source: spot API change log, 2024-12-09.
     pub const EARLIEST: Self = Self(1_483_228_800_000_000);
 
+    /// The latest time that a request parameter may carry: 3000-01-01T00:00:00Z, so that no sum over it overflows.
+    pub const LATEST: Self = Self(32_503_680_000_000_000);
+
     /// From microseconds since the epoch.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)

@@ -8,6 +8,7 @@ mod snapshots;
 mod thread;
 
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -117,7 +118,9 @@ where
     fn run(&mut self, core: &Core, now: Timestamp) -> bool {
         let admitted = hand_over(self.permit.take(), now);
         let passed = admitted.is_ok();
-        self.found = self.ask.take().map(|ask| admitted.map(|()| ask(core, now)));
+        // A query only reads: should one panic, its caller gets no answer and the exchange goes on.
+        let ask = self.ask.take().map(|ask| move || admitted.map(|()| ask(core, now)));
+        self.found = ask.and_then(|ask| catch_unwind(AssertUnwindSafe(ask)).ok());
         passed
     }
 

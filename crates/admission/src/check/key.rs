@@ -1,5 +1,3 @@
-use latchkey_authority::effective::{DeadReason, Standing};
-
 use crate::ports::Keys;
 use crate::state::{Credential, Held, Known, Shaped};
 use crate::trail::Trail;
@@ -24,12 +22,7 @@ pub fn key<'a>(
     // Generations first: a change that lands after this line is seen at the hand-over.
     let (key_generation, account_generation) = (key.generation(), key.account.generation());
     let state = key.state();
-    if let Standing::Dead(reason) = state.standing {
-        return Err(refuse(Reason::KeyDead(reason)));
-    }
-    if state.until.is_some_and(|until| until <= trail.arrived()) {
-        return Err(refuse(Reason::KeyDead(DeadReason::Expired)));
-    }
+    state.alive(trail.arrived()).map_err(refuse)?;
     let held = Held { key, state, key_generation, account_generation };
     Ok(call.into(|shaped| Known { shaped, held: Some(held) }))
 }

@@ -16,10 +16,9 @@ const SECURITY_FIELDS: [&str; 2] = ["timestamp", "recvWindow"];
 pub fn parameters<'a>(call: Admission<'a, Granted<'a>>) -> Result<Admission<'a, Whole<'a>>, Rejection> {
     let known = &call.state.0;
     let arguments = read(call.row, &known.shaped.params)?;
-    if let (Some(held), Some(symbol), true) = (&known.held, arguments.symbol("symbol"), call.row.changes_state)
-        && held.state.symbols.as_ref().is_some_and(|symbols| !symbols.contains(&symbol))
-    {
-        return Err(Rejection::new(Stage::Parameters, Reason::SymbolNotWhitelisted));
+    if let Some(held) = &known.held {
+        let tradable = held.state.tradable(call.row, arguments.symbol("symbol"));
+        tradable.map_err(|reason| Rejection::new(Stage::Parameters, reason))?;
     }
     Ok(call.into(|Granted(known)| Whole { known, arguments }))
 }

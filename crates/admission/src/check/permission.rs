@@ -9,15 +9,11 @@ use crate::{Admission, Reason, Rejection, Stage};
 /// # Errors
 /// [`Reason::PermissionMissing`], [`Reason::KeyKind`] (`-2015`).
 pub fn permission<'a>(call: Admission<'a, Proven<'a>>) -> Result<Admission<'a, Granted<'a>>, Rejection> {
-    let refuse = |reason| Err(Rejection::new(Stage::Permission, reason));
+    let refuse = |reason| Rejection::new(Stage::Permission, reason);
     if let Some(held) = &call.state.0.held {
-        if let Some(permission) = call.row.permission
-            && !held.state.permissions.contains(permission)
-        {
-            return refuse(Reason::PermissionMissing(permission));
-        }
+        held.state.permitted(call.row).map_err(refuse)?;
         if call.row.key_kinds == KeyKinds::StandardOnly && held.key.kind != KeyKind::Standard {
-            return refuse(Reason::KeyKind);
+            return Err(refuse(Reason::KeyKind));
         }
     }
     Ok(call.into(|Proven(known)| Granted(known)))

@@ -78,6 +78,9 @@ pub fn create_special_key(
     let mode = if record.key_type() == KeyType::Ed25519 { new.mode } else { PermissionMode::Trade };
     record.kind = KeyKind::Special { scope: new.scope, mode };
     record.permissions = mode.permissions();
+    // A key that may trade some pairs only makes no key that may trade others.
+    let maker = case.loaded.keys.iter().find(|key| Some(key.id) == case.caller.key());
+    record.symbols = maker.and_then(|maker| maker.symbols.clone());
     let account = owner.account();
     let wallet = TradingAccount { owner: account.id, wallet: margin_wallet(account, new.scope) };
     Ok(Draft::new(case)

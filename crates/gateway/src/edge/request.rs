@@ -11,9 +11,16 @@ use hyper::body::Incoming;
 use latchkey_admission::call::{Field, RawCall};
 use latchkey_protocol::catalog::GET_BODY_MAX;
 use latchkey_protocol::code::{self, ApiError};
+use tokio::sync::SemaphorePermit;
 
 use super::Edge;
 use crate::respond::{Reply, refuse};
+
+/// A body and its share of the budget, held until the call is answered.
+struct Held<'a> {
+    bytes: Bytes,
+    _share: Option<SemaphorePermit<'a>>,
+}
 
 impl Edge {
     pub(super) async fn request(&self, request: Request<Incoming>, peer: IpAddr) -> Reply {
@@ -53,7 +60,7 @@ impl Edge {
             method: head.method.as_str(),
             path,
             query: head.uri.query().unwrap_or_default().as_bytes(),
-            body: &body,
+            body: &body.bytes,
             api_key: field(&head.headers, "x-mbx-apikey"),
             time_unit: field(&head.headers, "x-mbx-time-unit"),
             sbe: field(&head.headers, "x-mbx-sbe"),
@@ -63,19 +70,19 @@ impl Edge {
     }
 
     /// Reads a body of at most `max` bytes within the deadline and the budget of all bodies.
-    async fn body(&self, body: Incoming, max: usize) -> Result<Bytes, ApiError> {
+    async fn body(&self, body: Incoming, max: usize) -> Result<Held<'_>, ApiError> {
         let announced = hyper::body::Body::size_hint(&body).exact().unwrap_or(u64::MAX);
         if announced == 0 {
-            return Ok(Bytes::new());
+            return Ok(Held { bytes: Bytes::new(), _share: None });
         }
         let too_large = || code::BODY_TOO_LARGE.with([max.to_string()]);
         let announced = usize::try_from(announced).ok().filter(|size| *size <= max).ok_or_else(too_large)?;
         let busy = || code::SERVER_BUSY.plain();
-        let share = u32::try_from(announced).map_err(|_| busy())?;
-        let _held = self.buffered.try_acquire_many(share).map_err(|_| busy())?;
+        let size = u32::try_from(announced).map_err(|_| busy())?;
+        let share = self.buffered.try_acquire_many(size).map_err(|_| busy())?;
         let read = tokio::time::timeout(self.settings.body_timeout, Limited::new(body, max).collect()).await;
         match read {
-            Ok(Ok(collected)) => Ok(collected.to_bytes()),
+            Ok(Ok(collected)) => Ok(Held { bytes: collected.to_bytes(), _share: Some(share) }),
             Ok(Err(_)) => Err(code::BAD_REQUEST.with(["the body ended early"])),
             Err(_) => Err(code::REQUEST_TIMEOUT.plain()),
         }

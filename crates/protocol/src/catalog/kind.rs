@@ -155,7 +155,8 @@ impl Param {
             },
             Kind::Time => {
                 let time = Timestamp::from_wire(parse_int(name, text)?);
-                if time < Timestamp::EARLIEST { Err(invalid()) } else { Ok(Argument::Time(time)) }
+                let known = Timestamp::EARLIEST..=Timestamp::LATEST;
+                if known.contains(&time) { Ok(Argument::Time(time)) } else { Err(invalid()) }
             }
             Kind::TimeZone => parse_time_zone(text).map(Argument::Int).ok_or_else(invalid),
             Kind::Bool if text.eq_ignore_ascii_case("true") => Ok(Argument::Bool(true)),

@@ -41,6 +41,7 @@ fn ambiguous_requests_are_refused() {
         ("a=1b=2", "", ParamsError::MalformedPair),
         ("a=1&a=2", "", ParamsError::Duplicate),
         ("", "a=1&a=1", ParamsError::Duplicate),
+        ("a=1", "a=2&a=3", ParamsError::Duplicate),
         ("signature=a&signature=b", "", ParamsError::Duplicate),
         ("signature=a", "signature=a", ParamsError::Duplicate),
         ("%61=1", "", ParamsError::IllegalName),

@@ -206,10 +206,16 @@ impl House {
         TestKey { id: self.keys.live(&api_key).unwrap().id, api_key, secret: text_of(created, "secretKey") }
     }
 
-    /// Raises the generation of a key, as any edit does.
-    pub(crate) fn touch(&self, key: &TestKey) {
-        let record = self.venue.authority().ports().rows().key(key.id).unwrap();
+    /// Puts an edit of a key in force.
+    pub(crate) fn edit(&self, key: &TestKey, edit: impl FnOnce(&mut KeyRecord)) {
+        let mut record = self.venue.authority().ports().rows().key(key.id).unwrap();
+        edit(&mut record);
         self.keys.live(&key.api_key).unwrap().refresh(&record, &self.policy, self.clock.now());
+    }
+
+    /// Ends the life of a key.
+    pub(crate) fn end(&self, key: &TestKey) {
+        self.edit(key, |record| record.state = KeyState::Expired { at: record.created });
     }
 
     /// Brings a call through the line. Parameters of every method stand in the query.

@@ -5,7 +5,9 @@ use std::task::{Context, Poll, Waker};
 use latchkey_admission::ports::Venue as _;
 use latchkey_admission::{Outcome, Reason, Stage, Ticket};
 use latchkey_authority::change::{Effect, EffectId};
-use latchkey_protocol::{AccountId, Amount, Asset, TradingAccount, Wallet};
+use latchkey_authority::effective::DeadReason;
+use latchkey_authority::ip::IpRestriction;
+use latchkey_protocol::{AccountId, Amount, Asset, Permission, PermissionSet, TradingAccount, Wallet};
 use latchkey_venue::sequencer::End;
 
 use crate::harness::{House, MemoryJournal, Setup, TestKey, json, number_of};
@@ -19,24 +21,43 @@ fn stage_and_reason(outcome: Outcome) -> (Stage, Reason) {
     }
 }
 
+const EXPIRED: Reason = Reason::KeyDead(DeadReason::Expired);
+
 #[tokio::test]
-async fn a_key_that_changed_after_the_checks_reaches_nothing() {
+async fn a_key_that_ended_after_the_checks_reaches_nothing() {
+    let house = House::new().await;
+    let before = house.venue.exchange().state_hash().await.unwrap();
+    let calls = [
+        ("POST", "/api/v3/order", ORDER),
+        ("GET", "/api/v3/account", ""),
+        ("POST", "/sapi/v1/margin/apiKey", "apiName=fast&ip=127.0.0.1"),
+    ];
+    for (uid, (method, path, parameters)) in (1..).zip(calls) {
+        let key = house.trader(uid);
+        let permit = house.permit(Some(&key), method, path, parameters).unwrap();
+        house.end(&key);
+        assert_eq!(stage_and_reason(house.submit(permit).await), (Stage::HandOver, EXPIRED), "{path}");
+    }
+    assert_eq!(house.venue.exchange().state_hash().await.unwrap(), before, "nothing was carried out");
+}
+
+#[tokio::test]
+async fn an_edit_after_the_checks_is_judged_by_the_state_in_force() {
     let house = House::new().await;
     let key = house.trader(1);
-    let before = house.venue.exchange().state_hash().await.unwrap();
     let permit = house.permit(Some(&key), "POST", "/api/v3/order", ORDER).unwrap();
-    house.touch(&key);
-    assert_eq!(stage_and_reason(house.submit(permit).await), (Stage::HandOver, Reason::ChangedMeanwhile));
-    assert_eq!(house.venue.exchange().state_hash().await.unwrap(), before, "nothing was carried out");
+    house.edit(&key, |record| record.permissions = PermissionSet::READING);
+    let missing = Reason::PermissionMissing(Permission::SpotAndMarginTrading);
+    assert_eq!(stage_and_reason(house.submit(permit).await), (Stage::HandOver, missing));
 
     let permit = house.permit(Some(&key), "GET", "/api/v3/account", "").unwrap();
-    house.touch(&key);
-    assert_eq!(stage_and_reason(house.submit(permit).await).1, Reason::ChangedMeanwhile, "queries neither");
-    let create = "apiName=fast&ip=127.0.0.1";
-    let permit = house.permit(Some(&key), "POST", "/sapi/v1/margin/apiKey", create).unwrap();
-    house.touch(&key);
-    assert_eq!(stage_and_reason(house.submit(permit).await).1, Reason::ChangedMeanwhile, "nor changes of keys");
-    assert_eq!(house.good(Some(&key), "GET", "/sapi/v1/margin/api-key-list", "").await, "[]");
+    house.edit(&key, |record| record.ip = IpRestriction::Listed(Vec::new()));
+    assert_eq!(stage_and_reason(house.submit(permit).await), (Stage::HandOver, Reason::IpNotAllowed));
+
+    house.edit(&key, |_| {});
+    let permit = house.permit(Some(&key), "POST", "/api/v3/order", ORDER).unwrap();
+    house.edit(&key, |_| {});
+    assert!(matches!(house.submit(permit).await, Outcome::Answered(_)), "an edit that takes nothing away");
 }
 
 #[tokio::test]
