@@ -5,11 +5,7 @@ use crate::run::{Outcome, Run, cargo, execute, root};
 /// Each benchmark by the file that holds it, and the command that runs it.
 const BENCHMARKS: [(&str, &str, &[&str]); 2] = [
     ("admission alone", "crates/admission/benches", &["bench", "-p", "latchkey-admission"]),
-    (
-        "whole server",
-        "crates/latchkey/examples/bench",
-        &["run", "--release", "-p", "latchkey", "--example", "bench"],
-    ),
+    ("whole server", "crates/latchkey/examples/bench", &["run", "--release", "-p", "latchkey", "--example", "bench"]),
 ];
 
 pub(crate) fn steps(run: &mut Run) {
