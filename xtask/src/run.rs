@@ -31,8 +31,8 @@ struct Step {
 }
 
 impl Run {
-    /// Runs `work` as a step; a failure is kept and the next step runs all the same.
-    pub(crate) fn step(&mut self, name: &str, work: impl FnOnce(&mut Count) -> Result<Outcome>) {
+    /// Runs `work` as a step and says whether it passed; a failure is kept, so that the next step can run all the same.
+    pub(crate) fn step(&mut self, name: &str, work: impl FnOnce(&mut Count) -> Result<Outcome>) -> bool {
         println!("\n== {name}");
         let start = now();
         let result = work(&mut self.count);
@@ -41,7 +41,9 @@ impl Run {
             Ok(Outcome::LeftOut(reason)) => println!("left out: {reason}"),
             Err(error) => println!("failed: {error:#}"),
         }
+        let passed = matches!(result, Ok(Outcome::Passed));
         self.steps.push(Step { name: name.to_owned(), time: start.elapsed(), result });
+        passed
     }
 
     /// Prints the summary; the last line is the sum of the test runners' own counts.
