@@ -1,0 +1,18 @@
+//! The whole server as its callers meet it: a process, sockets, exact bytes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests stop where a test would"
+)]
+
+mod bad_input;
+mod catalog_walk;
+mod lifecycle;
+mod line;
+mod secrets;
+mod server;
+mod signed;
+mod template;
+mod wire;
+mod world;
