@@ -1,6 +1,6 @@
 //! What a signed request costs the server, beside what the same request would cost at least.
 //!
-//! `cargo run --release -p latchkey --example bench`
+//! `cargo run --release -p latchkey --example bench`, with `-- TEXT` for the cases whose names contain it alone.
 //!
 //! For each case this measures the processor time (user and system) that one request takes
 //!
@@ -38,13 +38,14 @@ const WARM_UP: usize = 8;
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [] => measure(),
         ["floor", rest @ ..] => floor::serve(rest),
-        _ => anyhow::bail!("this program takes no arguments"),
+        [] => measure(""),
+        [part] => measure(part),
+        _ => anyhow::bail!("at most one argument: a part of the names of the cases to measure"),
     }
 }
 
-fn measure() -> Result<()> {
+fn measure(part: &str) -> Result<()> {
     let requests = requests()?;
     // Even, because an order and its cancel go over one connection.
     let each = (requests / ROUNDS / CONNECTIONS).next_multiple_of(2).max(2);
@@ -58,7 +59,7 @@ fn measure() -> Result<()> {
     let mut load = Load::new()?;
     load.body_len(&server, &[keys.standing_order()?])?;
     let mut rows = Vec::new();
-    for case in &CASES {
+    for case in CASES.iter().filter(|case| case.name.contains(part)) {
         let size = load.body_len(&server, &case.requests(&keys, 0..1)?)?;
         processor::pin(processor::SERVERS)?;
         let floor = Child::floor(case.floor, size, folder.path())?;
