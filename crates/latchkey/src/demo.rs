@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use latchkey_admission::ports::Clock;
-use latchkey_crypto::digest::sha256;
+use latchkey_crypto::digest::{sha256, to_hex};
 use latchkey_crypto::secret::SecretKey;
 use latchkey_store::folder::{check_private, create_private};
 use latchkey_store::random;
@@ -34,8 +34,9 @@ pub struct Args {
     listen: ListenFlags,
 }
 
-/// The text of the world that a folder was filled from; written when it was filled to the end.
-const MARK: &str = "world.toml";
+/// Names the world that a folder was filled from: its digest and, unless it is the built-in one, its file. The text
+/// itself is not kept, since it may hold secrets.
+const MARK: &str = "world.mark";
 
 /// Serves until it is told to stop.
 ///
@@ -63,22 +64,10 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
     let filled = match std::fs::read_to_string(&mark) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error).context("the folder's world cannot be read"),
+        Err(error) => return Err(error).context("the folder's mark cannot be read"),
     };
-    let (world, text) = match (&args.world, &filled) {
-        (Some(file), filled) => {
-            let text = std::fs::read_to_string(file)
-                .with_context(|| format!("the world file `{}` cannot be read", file.display()))?;
-            anyhow::ensure!(
-                filled.as_ref().is_none_or(|filled| *filled == text),
-                "`{}` was filled from another world; use an empty folder, or leave `--world` out to go on with its data",
-                dir.display()
-            );
-            (World::parse(&text, file)?, text)
-        }
-        (None, Some(text)) if !text.is_empty() => (World::parse(text, &mark)?, text.clone()),
-        (None, _) => (World::builtin(), String::new()),
-    };
+    let (world, named) = open_world(args.world.as_deref(), filled.as_deref())
+        .with_context(|| format!("the world of `{}` cannot be used", dir.display()))?;
     let policy = world.policy();
     let plan = Plan {
         key_file: dir.join("key-encryption.key"),
@@ -109,7 +98,7 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
     credentials.set_ops(&open.ops);
     credentials.write(&dir.join(credentials::FILE))?;
     if filled.is_none() {
-        write_private(&mark, text.as_bytes()).context("the folder's world cannot be kept")?;
+        write_private(&mark, named.as_bytes()).context("the folder's world cannot be kept")?;
     }
     hint(&dir, &open.api, &credentials)?;
     let mut out = std::io::stdout().lock();
@@ -117,6 +106,26 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
     out.flush()?;
     drop(out);
     open.until_stopped().await
+}
+
+/// The world to serve and its mark: the named one, else that of a used folder, else the built-in one.
+fn open_world(asked: Option<&Path>, filled: Option<&str>) -> anyhow::Result<(World, String)> {
+    let before =
+        filled.and_then(|mark| mark.split_once('\n')).map(|(digest, file)| (digest, Path::new(file.trim_end())));
+    let file = match (asked, before) {
+        (Some(file), _) => {
+            file.canonicalize().with_context(|| format!("there is no world file `{}`", file.display()))?
+        }
+        (None, Some((_, file))) if !file.as_os_str().is_empty() => file.to_owned(),
+        (None, _) => return Ok((World::builtin(), "built-in\n".to_owned())),
+    };
+    let text = std::fs::read_to_string(&file)
+        .with_context(|| format!("the world file `{}` cannot be read", file.display()))?;
+    let digest = to_hex(&sha256(text.as_bytes()));
+    if before.is_some_and(|(before, _)| before != digest) {
+        bail!("the folder was filled from another world than `{}`; use an empty folder", file.display());
+    }
+    Ok((World::parse(&text, &file)?, format!("{digest}\n{}", file.display())))
 }
 
 /// The folder of this demo, made when it is not there.

@@ -96,8 +96,8 @@ impl<'a> Search<'a> {
     }
 }
 
-/// The files of a demo that are there to hold secrets: what it made, what opens it, and the owner's own world file.
-const SECRET_FILES: [&str; 3] = ["credentials.json", "key-encryption.key", "world.toml"];
+/// The files of a demo that are there to hold secrets: what it made, and what opens it.
+const SECRET_FILES: [&str; 2] = ["credentials.json", "key-encryption.key"];
 
 /// All files of a folder but those that are there to hold secrets.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -265,17 +265,16 @@ fn secrets_are_nowhere_but_where_they_belong() {
     assert_eq!(search(&planted, rest), Vec::<String>::new(), "after its end");
 
     the_search_finds_what_is_there(&server, &planted);
-    secret_files_are_their_owners_alone(&server, &world);
+    secret_files_are_their_owners_alone(&server);
 }
 
-/// What holds secrets is closed to others, and the copy of the world is the owner's text and nothing else.
-fn secret_files_are_their_owners_alone(server: &Server, world: &Path) {
+/// What holds secrets is closed to others.
+fn secret_files_are_their_owners_alone(server: &Server) {
     let keys = fs::read_dir(server.data.join("keys")).expect("a folder").map(|entry| entry.expect("an entry").path());
     for path in SECRET_FILES.into_iter().map(|name| server.data.join(name)).chain(keys) {
         let mode = fs::metadata(&path).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{}", path.display());
     }
-    assert_eq!(fs::read(server.data.join("world.toml")).expect("a copy"), fs::read(world).expect("a world file"));
 }
 
 /// The search is worth something only if it finds each secret in each form.
