@@ -5,7 +5,7 @@
 //! contract's error shape.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -74,8 +74,12 @@ pub struct Counters {
     pub protocol_errors: AtomicU64,
 }
 
+/// Which peers may connect at all.
+pub type PeerFilter = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
+
 /// One listener and what its connections share.
 pub struct Edge {
+    peers: Option<PeerFilter>,
     line: Arc<Line>,
     settings: Settings,
     tls: Option<TlsAcceptor>,
@@ -88,6 +92,7 @@ impl Edge {
     /// A door before `line`; with `tls` it speaks TLS only.
     pub fn new(line: Arc<Line>, settings: Settings, tls: Option<Arc<ServerConfig>>, counters: Arc<Counters>) -> Self {
         Self {
+            peers: None,
             line,
             tls: tls.map(TlsAcceptor::from),
             buffered: Semaphore::new(settings.buffered_bytes_max),
@@ -95,6 +100,12 @@ impl Edge {
             counters,
             settings,
         }
+    }
+
+    /// The same door for some peers alone: a connection of any other is closed unread.
+    #[must_use]
+    pub fn only_from(self, peers: PeerFilter) -> Self {
+        Self { peers: Some(peers), ..self }
     }
 
     /// Accepts until `stop` turns true, then lets open requests end within the drain time.
@@ -128,6 +139,10 @@ impl Edge {
     ) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
         let place = Arc::clone(&self.connections).acquire_owned().await.ok()?;
         match listener.accept().await {
+            Ok((_, peer)) if self.peers.as_ref().is_some_and(|allow| !allow(peer.ip())) => {
+                self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                None
+            }
             Ok((stream, peer)) => {
                 self.counters.connections.fetch_add(1, Ordering::Relaxed);
                 Some((stream, peer, place))

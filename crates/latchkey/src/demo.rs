@@ -87,10 +87,11 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
     let addresses = Addresses::default().with(&args.listen);
     let token = credentials.operator_token();
     let listeners = Listeners {
-        api: Door { address: addresses.api.0, names: Vec::new(), tls: None },
+        api: Door { address: addresses.api.0, names: Vec::new(), tls: None, proxies: Vec::new() },
         console: addresses.console.0,
+        console_proxies: Vec::new(),
         console_origin: None,
-        ops: Door { address: addresses.ops.0, names: Vec::new(), tls: None },
+        ops: Door { address: addresses.ops.0, names: Vec::new(), tls: None, proxies: Vec::new() },
         operators: vec![sha256(token.as_bytes())],
         sandbox: true,
     };

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use latchkey_authority::ip::IpRule;
 use latchkey_console::guard::Guard;
-use latchkey_gateway::edge::{Edge, Settings};
+use latchkey_gateway::edge::{Edge, PeerFilter, Settings};
 use latchkey_protocol::Hosts;
 use latchkey_venue::sequencer::{End, Sequencing};
 use tokio::net::{TcpListener, TcpStream};
@@ -30,6 +31,8 @@ pub struct Listeners {
     pub api: Door,
     /// The door for people.
     pub console: SocketAddr,
+    /// The proxies in front of the console; see [`Door::proxies`].
+    pub console_proxies: Vec<IpRule>,
     /// The origin that people type; absent: `http://localhost` with the console's port.
     pub console_origin: Option<String>,
     /// The door for operators.
@@ -48,6 +51,8 @@ pub struct Door {
     pub names: Vec<String>,
     /// TLS, when it is spoken.
     pub tls: Option<Arc<ServerConfig>>,
+    /// The proxies in front of it; when there are some, nobody else on another machine may connect.
+    pub proxies: Vec<IpRule>,
 }
 
 /// A house whose doors are open.
@@ -97,16 +102,20 @@ pub async fn open(house: House, sequencing: Sequencing, listeners: Listeners) ->
     let mut tasks = JoinSet::new();
     let settings = Settings::new(Hosts::new(names(api_at, &listeners.api.names)));
     let edge = Edge::new(Arc::clone(&house.line), settings, listeners.api.tls, Arc::clone(&house.door));
+    let edge = match proxies(listeners.api.proxies) {
+        None => edge,
+        Some(allow) => edge.only_from(allow),
+    };
     tasks.spawn(edge.run(api, stopped.clone()));
 
     let pages = latchkey_console::router(latchkey_console::Settings { origin: origin.clone(), api: api_url.clone() });
-    tasks.spawn(serve(Either::Plain(console), pages, stopped.clone()));
+    tasks.spawn(serve(Either::Plain(console, proxies(listeners.console_proxies)), pages, stopped.clone()));
 
     let known = names(ops_at, &listeners.ops.names);
     let guard = Guard::with_names(&ops_url, known.iter().map(String::as_str));
     let state = Ops { house: Arc::clone(&house), tokens: listeners.operators.into(), sandbox: listeners.sandbox };
     let listener = match listeners.ops.tls {
-        None => Either::Plain(ops),
+        None => Either::Plain(ops, None),
         Some(config) => Either::Tls(ops, TlsAcceptor::from(config)),
     };
     tasks.spawn(serve(listener, ops::router(state, guard), stopped.clone()));
@@ -155,6 +164,17 @@ impl Open {
     }
 }
 
+/// Lets listed proxies and this machine in; without a list, everyone.
+fn proxies(listed: Vec<IpRule>) -> Option<PeerFilter> {
+    if listed.is_empty() {
+        return None;
+    }
+    Some(Arc::new(move |peer| {
+        let peer = peer.to_canonical();
+        peer.is_loopback() || listed.iter().any(|rule| rule.contains(peer))
+    }))
+}
+
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }
@@ -181,7 +201,7 @@ async fn serve(listener: Either, router: Router, mut stopped: watch::Receiver<bo
 
 /// A listener with or without TLS.
 enum Either {
-    Plain(TcpListener),
+    Plain(TcpListener, Option<PeerFilter>),
     Tls(TcpListener, TlsAcceptor),
 }
 
@@ -202,9 +222,10 @@ impl axum::serve::Listener for Either {
         const PAUSE: Duration = Duration::from_millis(50);
         loop {
             let accepted = match self {
-                Self::Plain(listener) => {
-                    TcpListener::accept(listener).await.map(|(stream, peer)| Some((Stream::Plain(stream), peer)))
-                }
+                Self::Plain(listener, peers) => TcpListener::accept(listener).await.map(|(stream, peer)| {
+                    let allowed = peers.as_ref().is_none_or(|allow| allow(peer.ip()));
+                    allowed.then_some((Stream::Plain(stream), peer))
+                }),
                 Self::Tls(listener, acceptor) => match TcpListener::accept(listener).await {
                     Err(error) => Err(error),
                     Ok((stream, peer)) => match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
@@ -227,7 +248,7 @@ impl axum::serve::Listener for Either {
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
-            Self::Plain(listener) | Self::Tls(listener, _) => TcpListener::local_addr(listener),
+            Self::Plain(listener, _) | Self::Tls(listener, _) => TcpListener::local_addr(listener),
         }
     }
 }
@@ -270,6 +291,27 @@ mod stream {
                 Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
                 Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_authority::ip::IpForms;
+    use latchkey_authority::policy::Policy;
+
+    use super::*;
+
+    #[test]
+    fn listed_proxies_and_this_machine_alone_may_connect() {
+        assert!(proxies(Vec::new()).is_none(), "without a list everyone may");
+        let listed = IpRule::parse_list("192.0.2.0/24", IpForms::AddressesAndNetworks, &Policy::default()).unwrap();
+        let allow = proxies(listed).unwrap();
+        for peer in ["192.0.2.7", "::ffff:192.0.2.7", "127.0.0.1", "::1"] {
+            assert!(allow(peer.parse().unwrap()), "{peer}");
+        }
+        for peer in ["192.0.3.7", "2001:db8::1", "::ffff:192.0.3.7"] {
+            assert!(!allow(peer.parse().unwrap()), "{peer}");
         }
     }
 }

@@ -49,10 +49,21 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 async fn serve(config: Config) -> anyhow::Result<()> {
     let tls = |tls: &Option<Tls>| tls.as_ref().map(|tls| listen::tls(&tls.certificate, &tls.key)).transpose();
     let listeners = Listeners {
-        api: Door { address: config.listeners.api.0, names: config.api_names(), tls: tls(&config.api.tls)? },
+        api: Door {
+            address: config.listeners.api.0,
+            names: config.api_names(),
+            tls: tls(&config.api.tls)?,
+            proxies: config.api.behind_proxy.clone(),
+        },
         console: config.listeners.console.0,
+        console_proxies: config.console.behind_proxy.clone(),
         console_origin: Some(config.console.origin.to_string()),
-        ops: Door { address: config.listeners.ops.0, names: config.ops_names(), tls: tls(&config.ops.tls)? },
+        ops: Door {
+            address: config.listeners.ops.0,
+            names: config.ops_names(),
+            tls: tls(&config.ops.tls)?,
+            proxies: Vec::new(),
+        },
         operators: config.operator_hashes()?.into_values().collect(),
         sandbox: config.venue.sandbox_calls,
     };
