@@ -14,6 +14,7 @@ use latchkey_gateway::edge::{Edge, PeerFilter, Settings};
 use latchkey_protocol::Hosts;
 use latchkey_venue::sequencer::{End, Sequencing};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -67,6 +68,8 @@ pub struct Open {
     sequencing: Sequencing,
     tasks: JoinSet<()>,
     stop: watch::Sender<bool>,
+    terminate: Signal,
+    interrupt: Signal,
 }
 
 /// Reads a certificate chain and its key.
@@ -89,6 +92,8 @@ pub fn tls(certificate: &Path, key: &Path) -> anyhow::Result<Arc<ServerConfig>> 
 /// An address that cannot be listened on.
 pub async fn open(house: House, sequencing: Sequencing, listeners: Listeners) -> anyhow::Result<Open> {
     let house = Arc::new(house);
+    // Before the ready line: whoever reads it may stop the server at once.
+    let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (stop, stopped) = watch::channel(false);
     let api = bind(listeners.api.address).await?;
     let console = bind(listeners.console).await?;
@@ -123,7 +128,7 @@ pub async fn open(house: House, sequencing: Sequencing, listeners: Listeners) ->
     let settling = Arc::clone(&house);
     tasks.spawn(async move { settling.keep_settling(stopped).await });
     let ready = format!("ready api={api_url} console={origin} ops={ops_url}");
-    Ok(Open { ready, api: api_url, ops: ops_url, house, sequencing, tasks, stop })
+    Ok(Open { ready, api: api_url, ops: ops_url, house, sequencing, tasks, stop, terminate, interrupt })
 }
 
 impl Open {
@@ -132,11 +137,9 @@ impl Open {
     /// # Errors
     /// When the exchange failed, which stops the house.
     pub async fn until_stopped(self) -> anyhow::Result<()> {
-        use tokio::signal::unix::{SignalKind, signal};
         /// Time for all listeners to end; the API's own drain time lies within.
         const DRAIN: Duration = Duration::from_secs(12);
-        let Self { house, sequencing, mut tasks, stop, .. } = self;
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let Self { house, sequencing, mut tasks, stop, mut terminate, mut interrupt, .. } = self;
         let failed = tokio::select! {
             biased;
             _ = terminate.recv() => false,
