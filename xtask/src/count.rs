@@ -2,6 +2,14 @@
 
 use std::fmt;
 
+/// Whose output is read.
+#[derive(Clone, Copy)]
+pub(crate) enum Runner {
+    Nextest,
+    CargoTest,
+    Pytest,
+}
+
 /// Tests that passed, failed and were skipped.
 #[derive(Default, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Count {
@@ -16,18 +24,21 @@ impl Count {
         self != Self::default()
     }
 
-    /// Adds the closing line of cargo-nextest, of `cargo test` or of pytest; any other line adds nothing.
-    pub(crate) fn read(&mut self, line: &str) {
-        let line = line.trim();
-        let counts = if let Some((_, counts)) = line.split_once(" run: ").filter(|_| line.starts_with("Summary [")) {
-            counts
-        } else if let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) {
-            counts
-        } else if let Some((counts, _)) = pytest(line) {
-            counts
-        } else {
-            return;
+    /// Adds the closing line of `runner`; any other line adds nothing. A test that failed may print what another
+    /// runner would close with, so only the runner's own form counts, where it stands in that runner's output.
+    pub(crate) fn read(&mut self, runner: Runner, line: &str) {
+        let counts = match runner {
+            Runner::Nextest => line
+                .trim_start()
+                .strip_prefix("Summary [")
+                .and_then(|rest| rest.split_once(" run: "))
+                .map(|found| found.1),
+            Runner::CargoTest => {
+                line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")).map(|found| found.1)
+            }
+            Runner::Pytest => pytest(line),
         };
+        let Some(counts) = counts else { return };
         for part in counts.split([',', ';']) {
             let mut words = part.split_whitespace();
             let Some(number) = words.next().and_then(|word| word.parse::<u64>().ok()) else { continue };
@@ -41,16 +52,11 @@ impl Count {
     }
 }
 
-/// `=== 3 passed, 1 failed in 2.50s ===` without its frame.
-fn pytest(line: &str) -> Option<(&str, &str)> {
-    let inner = line.trim_matches('=').trim();
-    let framed = inner.len() < line.len();
-    inner.split_once(" in ").filter(|(counts, time)| {
-        framed
-            && time.contains('s')
-            && time.starts_with(|first: char| first.is_ascii_digit())
-            && counts.starts_with(|first: char| first.is_ascii_digit())
-    })
+/// `=== 3 passed, 1 failed in 2.50s ===` without frame and time.
+fn pytest(line: &str) -> Option<&str> {
+    let (counts, time) = line.strip_prefix('=')?.strip_suffix('=')?.trim_matches('=').trim().split_once(" in ")?;
+    let digit = |text: &str| text.starts_with(|first: char| first.is_ascii_digit());
+    (digit(counts) && digit(time)).then_some(counts)
 }
 
 impl fmt::Display for Count {
@@ -65,49 +71,62 @@ impl fmt::Display for Count {
 
 #[cfg(test)]
 mod tests {
-    use super::Count;
+    use super::{Count, Runner};
 
-    fn check(lines: &[&str], passed: u64, failed: u64, skipped: u64) {
+    fn check(runner: Runner, lines: &[&str], passed: u64, failed: u64, skipped: u64) {
         let mut count = Count::default();
         for line in lines {
-            count.read(line);
+            count.read(runner, line);
         }
         assert_eq!(count, Count { passed, failed, skipped });
     }
 
     #[test]
     fn nextest_is_counted() {
-        check(&["     Summary [   0.512s] 12 tests run: 12 passed, 3 skipped"], 12, 0, 3);
+        check(Runner::Nextest, &["     Summary [   0.512s] 12 tests run: 12 passed, 3 skipped"], 12, 0, 3);
         check(
+            Runner::Nextest,
             &["     Summary [  90.001s] 9 tests run: 6 passed (1 slow, 1 flaky), 2 failed, 1 timed out, 4 skipped"],
             6,
             3,
             4,
         );
-        check(&["     Summary [   0.001s] 1 test run: 1 passed, 0 skipped"], 1, 0, 0);
+        check(Runner::Nextest, &["     Summary [   0.001s] 1 test run: 1 passed, 0 skipped"], 1, 0, 0);
     }
 
     #[test]
     fn cargo_test_is_counted_for_each_crate() {
         let one = "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.05s";
         let two = "test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 7 filtered out; finished in 1s";
-        check(&[one, two], 4, 2, 1);
+        check(Runner::CargoTest, &[one, two], 4, 2, 1);
     }
 
     #[test]
     fn pytest_is_counted() {
-        check(&["======== 2 failed, 10 passed, 1 skipped, 3 warnings in 3.21s ========"], 10, 2, 1);
-        check(&["=================== 1 passed, 1 error in 61.02s (0:01:01) ==================="], 1, 1, 0);
+        check(Runner::Pytest, &["======== 2 failed, 10 passed, 1 skipped, 3 warnings in 3.21s ========"], 10, 2, 1);
+        check(
+            Runner::Pytest,
+            &["=================== 1 passed, 1 error in 61.02s (0:01:01) ==================="],
+            1,
+            1,
+            0,
+        );
     }
 
     #[test]
     fn other_lines_add_nothing() {
-        check(
-            &["running 5 tests", "5 passed in the night", "Summary of 3 passed", "=== test session starts ==="],
-            0,
-            0,
-            0,
-        );
+        let lines = ["running 5 tests", "5 passed in the night", "Summary of 3 passed", "=== test session starts ==="];
+        for runner in [Runner::Nextest, Runner::CargoTest, Runner::Pytest] {
+            check(runner, &lines, 0, 0, 0);
+        }
+    }
+
+    #[test]
+    fn what_a_failing_test_prints_is_not_counted() {
+        let inner =
+            "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 9 filtered out; finished in 0.17s";
+        check(Runner::Nextest, &[inner, "     Summary [   0.1s] 2 tests run: 1 passed, 1 failed, 0 skipped"], 1, 1, 0);
+        check(Runner::CargoTest, &[inner], 0, 0, 0);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::count::Count;
+use crate::count::{Count, Runner};
 use crate::python;
 use crate::run::{Outcome, Run, cargo, execute, execute_reading, root, target};
 use crate::rust::PROFILE;
@@ -36,6 +36,6 @@ fn pytest(python: &Path, folder: &str, kills: &str, count: &mut Count) -> Result
     if std::env::var_os("LATCHKEY_PROOF_KILLS").is_none() {
         command.env("LATCHKEY_PROOF_KILLS", kills);
     }
-    execute_reading(&mut command, |line| count.read(line))?;
+    execute_reading(&mut command, |line| count.read(Runner::Pytest, line))?;
     Ok(Outcome::Passed)
 }

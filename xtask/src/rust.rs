@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 
+use crate::count::Runner;
 use crate::run::{Outcome, Run, capture, cargo, execute, execute_reading};
 use crate::setup::{DENY, NEXTEST, installed};
 
@@ -59,16 +60,18 @@ fn advisories() -> Result<Outcome> {
 /// Unit, property and integration tests; `cases` is the count of the long property tests.
 pub(crate) fn tests(run: &mut Run, cases: Option<&str>) {
     run.step("tests", |count| {
-        let mut command = if installed(&NEXTEST) {
-            cargo(&["nextest", "run", "--workspace", "--cargo-profile", PROFILE, "--no-fail-fast"])
+        let (runner, mut command) = if installed(&NEXTEST) {
+            let nextest = ["nextest", "run", "--workspace", "--cargo-profile", PROFILE, "--no-fail-fast"];
+            (Runner::Nextest, cargo(&nextest))
         } else {
             println!("{}: `cargo test` runs the tests instead", NEXTEST.missing());
-            cargo(&["test", "--workspace", "--profile", PROFILE, "--no-fail-fast", "--lib", "--bins", "--tests"])
+            let plain = ["test", "--workspace", "--profile", PROFILE, "--no-fail-fast", "--lib", "--bins", "--tests"];
+            (Runner::CargoTest, cargo(&plain))
         };
         if let Some(cases) = cases.filter(|_| std::env::var_os("LATCHKEY_PROOF_CASES").is_none()) {
             command.env("LATCHKEY_PROOF_CASES", cases);
         }
-        execute_reading(&mut command, |line| count.read(line))?;
+        execute_reading(&mut command, |line| count.read(runner, line))?;
         Ok(Outcome::Passed)
     });
 }
@@ -76,7 +79,7 @@ pub(crate) fn tests(run: &mut Run, cases: Option<&str>) {
 pub(crate) fn doc_tests(run: &mut Run) {
     run.step("doc tests", |count| {
         let mut command = cargo(&["test", "--workspace", "--doc", "--profile", PROFILE, "--no-fail-fast"]);
-        execute_reading(&mut command, |line| count.read(line))?;
+        execute_reading(&mut command, |line| count.read(Runner::CargoTest, line))?;
         Ok(Outcome::Passed)
     });
 }
