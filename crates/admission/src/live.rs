@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use latchkey_authority::account::{Account, Owner};
 use latchkey_authority::effective::{DeadReason, Effective, Standing, effective_permissions};
 use latchkey_authority::ip::IpMatcher;
-use latchkey_authority::key::{KeyKind, KeyRecord, Material};
+use latchkey_authority::key::{KeyKind, KeyRecord};
 use latchkey_authority::policy::Policy;
 use latchkey_authority::trading::trading_account;
 use latchkey_crypto::key_type::KeyType;
@@ -67,8 +67,12 @@ pub struct KeyState {
     pub until: Option<Timestamp>,
     /// Which addresses may call.
     pub ip: IpMatcher,
-    /// The only pairs that it may trade, when it is bound to some.
-    pub symbols: Option<Box<[Symbol]>>,
+    /// The wallet that it reads and trades.
+    pub trading: TradingAccount,
+    /// Which margin checks its orders meet.
+    pub risk: RiskPath,
+    /// The key as stored.
+    pub record: KeyRecord,
 }
 
 impl KeyState {
@@ -110,7 +114,7 @@ impl KeyState {
     /// # Errors
     /// [`Reason::SymbolNotWhitelisted`].
     pub fn tradable(&self, row: &Endpoint, symbol: Option<Symbol>) -> Result<(), Reason> {
-        match (symbol, &self.symbols) {
+        match (symbol, &self.record.symbols) {
             (Some(symbol), Some(symbols)) if row.changes_state && !symbols.contains(&symbol) => {
                 Err(Reason::SymbolNotWhitelisted)
             }
@@ -129,13 +133,8 @@ pub struct LiveKey {
     pub kind: KeyKind,
     /// Its owner.
     pub account: Arc<LiveAccount>,
-    /// The wallet that it reads and trades.
-    pub trading: TradingAccount,
-    /// Which margin checks its orders meet.
-    pub risk: RiskPath,
     /// When it was made.
     pub created: Timestamp,
-    material: Material,
     verifier: OnceLock<Verifier>,
     state: ArcSwap<KeyState>,
     generation: AtomicU64,
@@ -145,31 +144,32 @@ pub struct LiveKey {
 impl LiveKey {
     /// A key as stored, with the state that it has at `now`.
     pub fn new(record: &KeyRecord, account: Arc<LiveAccount>, policy: &Policy, now: Timestamp) -> Self {
-        let facts = account.record();
-        let (trading, risk) = trading_account(&facts, record);
         Self {
             id: record.id,
             api_key: record.api_key,
             kind: record.kind,
-            trading,
-            risk,
             created: record.created,
-            material: record.material.clone(),
             verifier: OnceLock::new(),
-            state: ArcSwap::from_pointee(Self::judge(record, &account, policy, now)),
+            state: ArcSwap::from_pointee(Self::judge(record.clone(), &account, policy, now)),
             account,
             generation: AtomicU64::new(0),
             last_used: AtomicI64::new(0),
         }
     }
 
-    /// Puts the state of a changed record (or of changed account facts) in force, then raises the generation.
+    /// Puts the state of a changed record in force, then raises the generation.
     pub fn refresh(&self, record: &KeyRecord, policy: &Policy, now: Timestamp) {
-        self.state.store(Arc::new(Self::judge(record, &self.account, policy, now)));
+        self.state.store(Arc::new(Self::judge(record.clone(), &self.account, policy, now)));
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn judge(record: &KeyRecord, account: &LiveAccount, policy: &Policy, now: Timestamp) -> KeyState {
+    /// Judges the same record by changed account facts, puts that in force, then raises the generation.
+    /// Changes of one key come one after another: whoever makes them sees to that.
+    pub fn judge_again(&self, policy: &Policy, now: Timestamp) {
+        self.refresh(&self.state().record, policy, now);
+    }
+
+    fn judge(record: KeyRecord, account: &LiveAccount, policy: &Policy, now: Timestamp) -> KeyState {
         let facts = account.record();
         let master = account.master.as_ref().map(|master| master.record());
         let effective = Owner::new(&facts, master.as_deref()).map_or_else(
@@ -180,14 +180,17 @@ impl LiveKey {
                 withheld: Vec::new(),
                 until: None,
             },
-            |owner| effective_permissions(policy, &owner, record, now),
+            |owner| effective_permissions(policy, &owner, &record, now),
         );
+        let (trading, risk) = trading_account(&facts, &record);
         KeyState {
             standing: effective.standing,
             permissions: effective.permissions,
             until: effective.until,
             ip: record.ip.matcher(),
-            symbols: record.symbols.as_ref().map(|symbols| symbols.iter().copied().collect()),
+            trading,
+            risk,
+            record,
         }
     }
 
@@ -203,11 +206,7 @@ impl LiveKey {
 
     /// The type of its material.
     pub fn key_type(&self) -> KeyType {
-        match &self.material {
-            Material::Hmac { .. } => KeyType::Hmac,
-            Material::Rsa(_) => KeyType::Rsa,
-            Material::Ed25519(_) => KeyType::Ed25519,
-        }
+        self.state.load().record.key_type()
     }
 
     /// The verifier, prepared on first use. `None` when the material cannot be opened.
@@ -215,7 +214,7 @@ impl LiveKey {
         if let Some(verifier) = self.verifier.get() {
             return Some(verifier);
         }
-        let verifier = opener.open(self.account.id, self.id, &self.material)?;
+        let verifier = opener.open(self.account.id, self.id, &self.state().record.material)?;
         Some(self.verifier.get_or_init(|| verifier))
     }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use latchkey_protocol::catalog::{Arguments, Endpoint};
-use latchkey_protocol::{PermissionSet, RecvWindow, TimeUnit, Timestamp};
+use latchkey_protocol::{PermissionSet, RecvWindow, RiskPath, TimeUnit, Timestamp, TradingAccount};
 
 use crate::call::RequestId;
 use crate::live::{KeyState, LiveKey};
@@ -66,6 +66,9 @@ impl Holder {
         let state = self.key.state();
         state.alive(now)?;
         state.placed(call.peer)?;
+        if (state.trading, state.risk) != (self.state.trading, self.state.risk) {
+            return Err(Reason::WalletChanged);
+        }
         state.permitted(call.row)?;
         state.tradable(call.row, call.arguments.symbol("symbol"))
     }
@@ -73,6 +76,16 @@ impl Holder {
     /// The key.
     pub fn key(&self) -> &LiveKey {
         &self.key
+    }
+
+    /// The wallet that the call reads and trades; another one at the hand-over refuses the call.
+    pub fn trading(&self) -> TradingAccount {
+        self.state.trading
+    }
+
+    /// Which margin checks its orders meet.
+    pub fn risk(&self) -> RiskPath {
+        self.state.risk
     }
 
     /// The permissions that were in force.

@@ -73,6 +73,8 @@ pub enum Reason {
     KeyDead(DeadReason),
     /// The caller's address is not on the key's list.
     IpNotAllowed,
+    /// The key came to unlock another wallet while the call was under way.
+    WalletChanged,
     /// Older than its window.
     TimestampTooOld {
         /// How far behind the server, in microseconds.
@@ -156,7 +158,9 @@ impl Rejection {
             },
             Reason::RecvWindowPrecision => code::BAD_PRECISION.with(["recvWindow"]),
             Reason::KeyUnknown | Reason::KeyDead(_) => family.unknown_key().plain(),
-            Reason::IpNotAllowed | Reason::PermissionMissing(_) | Reason::KeyKind => family.rejected_key().plain(),
+            Reason::IpNotAllowed | Reason::WalletChanged | Reason::PermissionMissing(_) | Reason::KeyKind => {
+                family.rejected_key().plain()
+            }
             Reason::TimestampTooOld { .. } => code::OUTSIDE_RECV_WINDOW.plain(),
             Reason::TimestampAhead { .. } => code::AHEAD_OF_SERVER.plain(),
             Reason::SignatureShape(_) | Reason::SignatureWrong => code::INVALID_SIGNATURE.plain(),
@@ -194,6 +198,7 @@ impl Rejection {
             Reason::KeyUnknown => "key-unknown",
             Reason::KeyDead(reason) => reason.name(),
             Reason::IpNotAllowed => "ip-not-allowed",
+            Reason::WalletChanged => "wallet-changed",
             Reason::TimestampTooOld { .. } => "timestamp-too-old",
             Reason::TimestampAhead { .. } => "timestamp-ahead",
             Reason::SignatureShape(_) => "signature-shape",

@@ -52,7 +52,6 @@ struct AccountEntry {
 
 struct KeyEntry {
     live: Arc<LiveKey>,
-    record: KeyRecord,
     revision: u64,
 }
 
@@ -158,14 +157,13 @@ impl LiveMap {
                     return;
                 }
                 entry.revision = revision;
-                entry.record = key;
-                entry.live.refresh(&entry.record, &self.policy, now);
+                entry.live.refresh(&key, &self.policy, now);
             }
             Entry::Vacant(entry) => {
                 let live = Arc::new(LiveKey::new(&key, Arc::clone(&account.live), &self.policy, now));
                 account.keys.push(key.id);
                 self.keys.pin().insert(key.api_key, Arc::clone(&live));
-                entry.insert(KeyEntry { live, record: key, revision });
+                entry.insert(KeyEntry { live, revision });
             }
         }
     }
@@ -174,7 +172,7 @@ impl LiveMap {
     fn refresh(&self, registry: &Registry, account: AccountId, now: Timestamp) {
         let Some(entry) = registry.accounts.get(&account) else { return };
         for key in entry.keys.iter().filter_map(|id| registry.keys.get(id)) {
-            key.live.refresh(&key.record, &self.policy, now);
+            key.live.judge_again(&self.policy, now);
         }
         for sub_account in &entry.sub_accounts {
             self.refresh(registry, *sub_account, now);

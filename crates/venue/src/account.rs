@@ -28,7 +28,7 @@ struct Facts {
 pub(crate) fn account<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Result<Ticket, Rejection> {
     let call = permit.call();
     let holder = holder(call)?;
-    let account = holder.key().trading;
+    let account = holder.trading();
     let may_trade = holder.permissions().contains(Permission::SpotAndMarginTrading);
     let omit_zero = call.arguments.bool("omitZeroBalances").unwrap_or(false);
     venue.query(
@@ -102,7 +102,7 @@ fn account_value(account: TradingAccount, may_trade: bool, facts: &Facts) -> Val
 pub(crate) fn my_trades<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Result<Ticket, Rejection> {
     let call = permit.call();
     let arguments = &call.arguments;
-    let (account, symbol) = (holder(call)?.key().trading, orders::symbol(arguments)?);
+    let (account, symbol) = (holder(call)?.trading(), orders::symbol(arguments)?);
     let sent = ["orderId", "fromId", "startTime", "endTime"].map(|name| arguments.get(name).is_some());
     // Source: REST API, "Account trade list", 2026-07-21: the combinations that are taken.
     let taken = matches!(sent, [_, _, false, false] | [false, false, _, _]);
@@ -136,7 +136,7 @@ fn trade_value(symbol: Symbol, trade: &AccountTrade) -> Value {
 }
 
 pub(crate) fn rate_limit_order<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Result<Ticket, Rejection> {
-    let owner: AccountId = holder(permit.call())?.key().trading.owner;
+    let owner: AccountId = holder(permit.call())?.trading().owner;
     venue.query(
         permit,
         move |core, now| Ok((core.limits(), core.order_counts(owner, now))),
@@ -154,7 +154,7 @@ pub(crate) fn rate_limit_order<P: Ports + 'static>(venue: &Venue<P>, permit: Per
 
 pub(crate) fn commission<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Result<Ticket, Rejection> {
     let call = permit.call();
-    let (account, symbol) = (holder(call)?.key().trading, orders::symbol(&call.arguments)?);
+    let (account, symbol) = (holder(call)?.trading(), orders::symbol(&call.arguments)?);
     venue.query(
         permit,
         move |core, _| core.commission(account, symbol),

@@ -106,7 +106,7 @@ pub(crate) fn cross_account<P: Ports + 'static>(venue: &Venue<P>, permit: Permit
     }
     let key = holder.key();
     // A special key of Portfolio Margin Pro unlocks the pooled wallet.
-    let wallet = if key.kind == KeyKind::Standard { Wallet::Cross } else { key.trading.wallet };
+    let wallet = if key.kind == KeyKind::Standard { Wallet::Cross } else { holder.trading().wallet };
     let account = TradingAccount { owner: key.account.id, wallet };
     venue.query(
         permit,
@@ -169,7 +169,7 @@ pub(crate) fn isolated_account<P: Ports + 'static>(venue: &Venue<P>, permit: Per
         check_named(venue, named).map_err(Rejection::parameter)?;
     }
     let asked = |symbol: &Symbol| sees(holder, Some(Scope::Isolated(*symbol)));
-    let own = match holder.key().trading.wallet {
+    let own = match holder.trading().wallet {
         Wallet::Isolated(symbol) => Some(symbol),
         Wallet::Spot | Wallet::Cross | Wallet::Portfolio => None,
     };

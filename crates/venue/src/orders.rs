@@ -39,7 +39,7 @@ pub(crate) fn test<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Resu
 
 pub(crate) fn query<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Result<Ticket, Rejection> {
     let call = permit.call();
-    let account = holder(call)?.key().trading;
+    let account = holder(call)?.trading();
     let symbol = symbol(&call.arguments)?;
     let name = order_name(&call.arguments)?;
     venue.query(permit, move |core, _| core.order(account, symbol, name), |order| order_value(&order))
@@ -50,7 +50,7 @@ pub(crate) fn cancel<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Re
     let arguments = &call.arguments;
     let OrderName { order_id, client_order_id } = order_name(arguments)?;
     let cancel = Cancel {
-        account: holder(call)?.key().trading,
+        account: holder(call)?.trading(),
         symbol: symbol(arguments)?,
         order_id,
         client_order_id,
@@ -65,13 +65,13 @@ pub(crate) fn cancel<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Re
 
 pub(crate) fn open<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Result<Ticket, Rejection> {
     let call = permit.call();
-    let (account, symbol) = (holder(call)?.key().trading, call.arguments.symbol("symbol"));
+    let (account, symbol) = (holder(call)?.trading(), call.arguments.symbol("symbol"));
     venue.query(permit, move |core, _| core.open_orders(account, symbol), |orders| order_values(&orders))
 }
 
 pub(crate) fn cancel_open<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Result<Ticket, Rejection> {
     let call = permit.call();
-    let (account, symbol) = (holder(call)?.key().trading, symbol(&call.arguments)?);
+    let (account, symbol) = (holder(call)?.trading(), symbol(&call.arguments)?);
     venue.command(permit, Command::CancelAll { account, symbol }, |reply| match reply {
         Reply::CancelledAll(cancelled) => Some(Value::Array(cancelled.iter().map(cancelled_value).collect()).into()),
         _ => None,
@@ -80,7 +80,7 @@ pub(crate) fn cancel_open<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) 
 
 pub(crate) fn all<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Result<Ticket, Rejection> {
     let call = permit.call();
-    let (account, symbol) = (holder(call)?.key().trading, symbol(&call.arguments)?);
+    let (account, symbol) = (holder(call)?.trading(), symbol(&call.arguments)?);
     let rows = page(&call.arguments, "orderId")?;
     venue.query(permit, move |core, _| core.all_orders(account, symbol, rows), |orders| order_values(&orders))
 }
@@ -112,7 +112,7 @@ pub(crate) fn symbol(arguments: &Arguments) -> Result<Symbol, Rejection> {
 fn new_order<P: Ports + 'static>(venue: &Venue<P>, permit: &Permit) -> Result<NewOrder, Rejection> {
     let call = permit.call();
     let arguments = &call.arguments;
-    let key = holder(call)?.key();
+    let holder = holder(call)?;
     let mandatory = |name: &'static str| Rejection::parameter(code::MANDATORY_PARAMETER.with([name]));
     let side = arguments.choice("side").and_then(Side::parse).ok_or_else(|| mandatory("side"))?;
     let order_type = arguments.choice("type").and_then(OrderType::parse).ok_or_else(|| mandatory("type"))?;
@@ -123,8 +123,8 @@ fn new_order<P: Ports + 'static>(venue: &Venue<P>, permit: &Permit) -> Result<Ne
     }
     let parameter = Rejection::parameter;
     Ok(NewOrder {
-        account: key.trading,
-        risk: key.risk,
+        account: holder.trading(),
+        risk: holder.risk(),
         symbol,
         side,
         order_type,

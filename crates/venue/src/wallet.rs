@@ -79,8 +79,9 @@ pub(crate) fn api_trading_status(now: Timestamp) -> Value {
 }
 
 pub(crate) fn capital_config<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Result<Ticket, Rejection> {
-    let key = holder(permit.call())?.key();
-    let spot = TradingAccount { owner: key.trading.owner, wallet: Wallet::Spot };
+    let holder = holder(permit.call())?;
+    let key = holder.key();
+    let spot = TradingAccount { owner: holder.trading().owner, wallet: Wallet::Spot };
     // Coins lie in the spot wallet, which a special key does not unlock.
     let sees_balances = key.kind == KeyKind::Standard;
     venue.query(
@@ -115,7 +116,7 @@ fn coin_value(row: &BalanceView) -> Value {
 
 pub(crate) fn trade_fee<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Result<Ticket, Rejection> {
     let call = permit.call();
-    let (account, symbol) = (holder(call)?.key().trading, call.arguments.symbol("symbol"));
+    let (account, symbol) = (holder(call)?.trading(), call.arguments.symbol("symbol"));
     venue.query(
         permit,
         move |core, _| match symbol {
