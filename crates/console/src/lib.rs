@@ -5,9 +5,17 @@
 
 pub mod guard;
 mod page;
+pub mod ports;
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
+use latchkey_admission::ports::{Clock, Keys};
+use latchkey_authority::ports::Ports;
+use latchkey_authority::service::Authority;
+
+use crate::ports::{AuditLog, Mail, Sms};
 
 /// What the pages tell.
 #[derive(Clone, Debug)]
@@ -18,8 +26,30 @@ pub struct Settings {
     pub api: String,
 }
 
-/// The console's routes, guarded.
-pub fn router(settings: Settings) -> Router {
+/// Who answers for the console.
+pub struct Services<P> {
+    /// The one way to change accounts and keys.
+    pub authority: Arc<Authority<P>>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// The live keys: when each was last used, and what it may do now.
+    pub keys: Arc<dyn Keys>,
+    /// The audit records, for an owner's export.
+    pub audit: Arc<dyn AuditLog>,
+    /// What sends e-mail; without it no code can be sent, and nothing that asks for one can be done.
+    pub mail: Option<Arc<dyn Mail>>,
+    /// What sends text messages.
+    pub sms: Option<Arc<dyn Sms>>,
+}
+
+/// The console's routes, guarded: pages, and the management API under `/v1`.
+pub fn router<P: Ports + 'static>(settings: Settings, services: Services<P>) -> Router {
+    drop(services);
+    pages(settings)
+}
+
+/// The pages alone, guarded.
+pub fn pages(settings: Settings) -> Router {
     let guard = guard::Guard::new(&settings.origin);
     let page = page::landing(&settings);
     Router::new()

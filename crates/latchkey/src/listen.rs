@@ -113,7 +113,7 @@ pub async fn open(house: House, sequencing: Sequencing, listeners: Listeners) ->
     };
     tasks.spawn(edge.run(api, stopped.clone()));
 
-    let pages = latchkey_console::router(latchkey_console::Settings { origin: origin.clone(), api: api_url.clone() });
+    let pages = latchkey_console::pages(latchkey_console::Settings { origin: origin.clone(), api: api_url.clone() });
     tasks.spawn(serve(Either::Plain(console, proxies(listeners.console_proxies)), pages, stopped.clone()));
 
     let known = names(ops_at, &listeners.ops.names);
