@@ -69,6 +69,26 @@ policy! {
     raw_requests_per_5m: u32 = 61_000, 300_000, 61_000;
     /// Whether a successful placement or cancel costs the listed weight.
     successful_order_weight: SuccessfulOrderWeight = SuccessfulOrderWeight::Listed, SuccessfulOrderWeight::Zero, SuccessfulOrderWeight::Listed;
+    /// Weight a minute of one `/sapi` endpoint for one address.
+    /// Source: margin API, general information, 2026-01-15.
+    sapi_ip_weight_per_minute: u32 = 12_000, 12_000, 12_000;
+    /// Weight a minute of one `/sapi` endpoint for one account.
+    /// Source: margin API, general information, 2026-01-15.
+    sapi_uid_weight_per_minute: u32 = 180_000, 180_000, 180_000;
+    /// Refused requests within one window after which an address is banned; 0 bans nobody.
+    /// Source: ours; the exchange does not publish its number.
+    ban_after: u16 = 20, 20, 20;
+    /// Failed verifications a minute and address; beyond it only keys that verified from there in the last hour are
+    /// verified. Source: ours.
+    failed_verifications_per_minute: u32 = 300, 300, 300;
+    /// Connections that an address may open in five minutes; 0 is no limit. As many as requests, so that a client that
+    /// keeps no connection meets the limit on requests first. Source: ours.
+    connections_per_5m: u32 = 61_000, 300_000, 61_000;
+    /// Weight a minute of one key over all endpoints and addresses; 0 is no limit. Beyond the contract.
+    key_weight_per_minute: u32 = 0, 0, 0;
+    /// The part of an address's weight, in percent, that one key may use, so that it cannot starve the others behind
+    /// the address; 0 is no limit. Beyond the contract.
+    key_share_percent: u8 = 0, 0, 0;
     /// Keys of one account, special ones included; deleted and expired keys do not count.
     /// Source: margin special API key FAQ, 2026-05-14.
     keys_per_account: u16 = 30, 30, 30;
@@ -194,6 +214,9 @@ impl Policy {
             ("orders_per_10s", policy.orders_per_10s > 0, "above 0"),
             ("orders_per_day", policy.orders_per_day > 0, "above 0"),
             ("raw_requests_per_5m", policy.raw_requests_per_5m > 0, "above 0"),
+            ("sapi_ip_weight_per_minute", policy.sapi_ip_weight_per_minute > 0, "above 0"),
+            ("sapi_uid_weight_per_minute", policy.sapi_uid_weight_per_minute > 0, "above 0"),
+            ("key_share_percent", policy.key_share_percent <= 100, "0 to 100"),
             ("ip_prefix_min_v4", (1..=32).contains(&policy.ip_prefix_min_v4), "1 to 32"),
             ("ip_prefix_min_v6", (1..=128).contains(&policy.ip_prefix_min_v6), "1 to 128"),
             ("recv_window_max_ms", (1..=3_600_000).contains(&policy.recv_window_max_ms), "1 to 3600000"),

@@ -184,6 +184,12 @@ pub const PUBLISHED_SAPI_IP: Limit = Limit::new(RateLimitType::RequestWeight, MI
 /// Weight of one `/sapi` endpoint for one account.
 pub const PUBLISHED_SAPI_UID: Limit = Limit::new(RateLimitType::RequestWeight, MINUTE, 180_000);
 
+/// How long an address is banned, in seconds: first, second … ban; the last one from then on. The contract says
+/// "2 minutes to 3 days"; the steps between are ours. Source: REST API, "IP limits", 2026-07-21.
+pub const BAN_STEPS: [i64; 6] = [2 * 60, 10 * 60, 3600, 6 * 3600, 24 * 3600, 72 * 3600];
+/// The time without a refusal, in seconds, after which an address's next ban is one step shorter. Ours.
+pub const BAN_STEP_FORGOTTEN: i64 = 24 * 3600;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,6 +40,8 @@ rows! {
     TOO_MANY_REQUESTS = -1003 "TOO_MANY_REQUESTS" 429 "Too many requests queued." Spot;
     /// Address banned; the argument is the end in milliseconds.
     BANNED = -1003 "TOO_MANY_REQUESTS" 418 "Way too much request weight used; IP banned until %s. Please use WebSocket Streams for live updates to avoid bans." Spot;
+    /// As [`BANNED`], on `/sapi`, which never answers 418.
+    BANNED_SAPI = -1003 "TOO_MANY_REQUESTS" 429 "Way too much request weight used; IP banned until %s. Please use WebSocket Streams for live updates to avoid bans." Ours;
     /// The venue's answer is unknown.
     TIMEOUT = -1007 "TIMEOUT" 504 "Timeout waiting for response from backend server. Send status unknown; execution status unknown." Spot;
     /// A bounded queue is full.
@@ -69,6 +71,8 @@ rows! {
     OUTSIDE_RECV_WINDOW = -1021 "INVALID_TIMESTAMP" 400 "Timestamp for this request is outside of the recvWindow." Spot;
     /// A second or more ahead.
     AHEAD_OF_SERVER = -1021 "INVALID_TIMESTAMP" 400 "Timestamp for this request was 1000ms ahead of the server's time." Spot;
+    /// A change, other than a placement, whose signature was used before or on another route.
+    SIGNATURE_REPLAYED = -1020 "UNSUPPORTED_OPERATION" 400 "This operation is not supported: the signature of this request was used before." Ours;
     /// Does not verify.
     INVALID_SIGNATURE = -1022 "INVALID_SIGNATURE" 400 "Signature for this request is not valid." Spot;
 
