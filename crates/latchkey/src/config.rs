@@ -13,10 +13,12 @@ use serde::Deserialize;
 use toml::Spanned;
 
 pub mod listen;
+pub mod mail;
 pub mod origin;
 pub mod source;
 
 use listen::{Listen, ListenFlags, Listeners};
+use mail::{Mail, Sms};
 use origin::Origin;
 use source::{Problem, Source};
 
@@ -43,6 +45,10 @@ pub struct Config {
     pub sandbox: Sandbox,
     /// `[operators.NAME]`: who may use the ops listener.
     pub operators: BTreeMap<String, OperatorCredential>,
+    /// `[mail]`: where letters go; absent, none is sent.
+    pub mail: Option<Mail>,
+    /// `[sms]`: what sends text messages; absent, none is sent.
+    pub sms: Option<Sms>,
     /// `[log]`.
     pub log: Log,
     /// `world`: known only so that it can be refused by its name.
@@ -88,12 +94,15 @@ pub struct Tls {
     pub key: PathBuf,
 }
 
-/// What seals secrets at rest.
+/// What seals secrets at rest, and what signs the heads of the audit chain.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Keys {
     /// The file with the key that wraps the root keys: 64 hex digits, mode 0600, outside the data folder.
     pub encryption_key_file: PathBuf,
+    /// The file with the Ed25519 key that signs the heads of the audit chain, as `latchkey keygen --type ed25519` makes
+    /// it: mode 0600, outside the data folder.
+    pub audit_key_file: PathBuf,
 }
 
 /// Where admitted calls go.
@@ -204,12 +213,17 @@ impl Config {
                 behind_proxy: proxies(&source, &file.console.behind_proxy)?,
             },
             ops: Ops { names: file.ops.names, tls: file.ops.tls.map(tls) },
-            keys: Keys { encryption_key_file: path(file.keys.encryption_key_file) },
+            keys: Keys {
+                encryption_key_file: path(file.keys.encryption_key_file),
+                audit_key_file: path(file.keys.audit_key_file),
+            },
             venue: file.venue,
             sandbox: file.sandbox,
             operators: operators
                 .map(|(name, operator)| credential(operator, &source, folder).map(|credential| (name, credential)))
                 .collect::<Result<_, _>>()?,
+            mail: file.mail.map(|mail| Mail::checked(mail, &source, folder)).transpose()?,
+            sms: file.sms.map(|sms| Sms::checked(sms, &source)).transpose()?,
             log: file.log,
             world: file.world.map(path),
         })
@@ -262,6 +276,8 @@ struct File {
     sandbox: Sandbox,
     #[serde(default)]
     operators: BTreeMap<String, Spanned<OperatorTable>>,
+    mail: Option<Spanned<Mail>>,
+    sms: Option<Spanned<Sms>>,
     #[serde(default)]
     log: Log,
     world: Option<PathBuf>,

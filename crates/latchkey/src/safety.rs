@@ -5,11 +5,12 @@
 use std::path::PathBuf;
 
 use crate::config::listen::Listen;
-use crate::config::{Config, OperatorCredential, VenueKind, VenueLog};
+use crate::config::mail::MailTls;
+use crate::config::{Config, VenueKind, VenueLog};
 
 pub mod facts;
 
-use facts::{Access, Facts, FileFact};
+use facts::{Access, Facts, FileFact, PathFact};
 
 /// Largest `recvWindow` outside the demo, in milliseconds. Source: REST API, "Timing security".
 const RECV_WINDOW_MAX_MS: u32 = 60_000;
@@ -34,22 +35,15 @@ pub enum Unsafe {
     /// Sandbox calls where nothing says that the money is play money.
     #[error("`[venue] sandbox_calls` is on: it needs `[sandbox] enabled = true` and the embedded venue")]
     SandboxCalls,
-    /// The key-encryption file is not there.
-    #[error("`[keys] encryption_key_file`: there is no file at `{0}`")]
-    KeyFileMissing(PathBuf),
-    /// The key-encryption file is something else.
-    #[error("`[keys] encryption_key_file`: `{0}` is not a file")]
-    KeyFileNotAFile(PathBuf),
-    /// The key would lie beside what it protects.
-    #[error("`[keys] encryption_key_file`: `{0}` lies inside the data folder, where one copy takes both")]
-    KeyFileInsideData(PathBuf),
-    /// Others may read or change the key.
-    #[error("`[keys] encryption_key_file`: `{path}` {access}: run `chmod 600 {path}` as its owner", path = path.display())]
-    KeyFileOpen {
+    /// A key file cannot be used.
+    #[error("`[keys] {field}`: `{path}` {problem}", path = path.display())]
+    KeyFile {
+        /// Which field names it.
+        field: &'static str,
         /// Which file.
         path: PathBuf,
-        /// Who reaches it.
-        access: Access,
+        /// What is wrong with it.
+        problem: KeyFileProblem,
     },
     /// Others may read or change the data.
     #[error("`data_dir`: `{path}` {access}: run `chmod 700 {path}` as its owner", path = path.display())]
@@ -71,19 +65,39 @@ pub enum Unsafe {
     /// Nobody could use the ops listener.
     #[error("no operator has a credential: add `[operators.NAME]` with `token_sha256` or `token_file`")]
     NoOperator,
-    /// An operator's token cannot be used.
-    #[error("`[operators.{operator}] token_file`: `{path}` {problem}", path = path.display())]
-    OperatorToken {
-        /// Whose.
-        operator: String,
+    /// A file with a secret cannot be used.
+    #[error("`{field}`: `{path}` {problem}", path = path.display())]
+    PrivateFile {
+        /// Which field names it.
+        field: String,
         /// Which file.
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
     },
+    /// Letters, codes in them included, would cross the network in plain text.
+    #[error("`[mail] tls` is `none` and `{0}` is another machine: use `starttls` or `implicit`")]
+    PlainMail(String),
     /// Signed requests would live longer than the contract says.
     #[error("`[policy] recv_window_max_ms` is `{0}`: more than {RECV_WINDOW_MAX_MS} is for the demo alone")]
     RecvWindow(u32),
+}
+
+/// What is wrong with a key file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum KeyFileProblem {
+    /// Nothing is there.
+    #[error("does not exist")]
+    Missing,
+    /// Something else is there.
+    #[error("is not a file")]
+    NotAFile,
+    /// The key would lie beside what it protects.
+    #[error("lies inside the data folder, where one copy takes both")]
+    InsideData,
+    /// Others may read or change it.
+    #[error("{0}: run `chmod 600` on it as its owner")]
+    Open(Access),
 }
 
 /// Every reason not to serve; none is fit to serve.
@@ -96,7 +110,8 @@ pub fn check(config: &Config, facts: &Facts) -> Vec<Unsafe> {
     if config.venue.sandbox_calls && !play_money {
         found.push(Unsafe::SandboxCalls);
     }
-    found.extend(key_file(facts));
+    found.extend(key_file("encryption_key_file", &facts.key_file, facts));
+    found.extend(key_file("audit_key_file", &facts.audit_key_file, facts));
     found.extend(data(facts));
     if config.venue.log != VenueLog::Durable {
         found.push(Unsafe::LogNotDurable);
@@ -104,7 +119,13 @@ pub fn check(config: &Config, facts: &Facts) -> Vec<Unsafe> {
     if !config.console.origin.is_secure() {
         found.push(Unsafe::PlainOrigin(config.console.origin.to_string()));
     }
-    found.extend(operators(config, facts));
+    if config.operators.is_empty() {
+        found.push(Unsafe::NoOperator);
+    }
+    found.extend(private(facts));
+    if let Some(mail) = config.mail.as_ref().filter(|mail| mail.tls == MailTls::None && !mail.is_local()) {
+        found.push(Unsafe::PlainMail(mail.host.clone()));
+    }
     if config.policy.recv_window_max_ms > RECV_WINDOW_MAX_MS {
         found.push(Unsafe::RecvWindow(config.policy.recv_window_max_ms));
     }
@@ -126,19 +147,16 @@ fn listeners(config: &Config) -> Vec<Unsafe> {
     found
 }
 
-fn key_file(facts: &Facts) -> Vec<Unsafe> {
-    let path = facts.key_file.path.clone();
-    let mut found = Vec::new();
-    if path.starts_with(&facts.data_dir.path) {
-        found.push(Unsafe::KeyFileInsideData(path.clone()));
-    }
-    match facts.key_file.fact {
-        FileFact::Missing => found.push(Unsafe::KeyFileMissing(path)),
-        FileFact::File(access) if access.is_private() => {}
-        FileFact::File(access) => found.push(Unsafe::KeyFileOpen { path, access }),
-        FileFact::Folder(_) | FileFact::Other => found.push(Unsafe::KeyFileNotAFile(path)),
-    }
-    found
+fn key_file(field: &'static str, file: &PathFact, facts: &Facts) -> Vec<Unsafe> {
+    let problem = match file.fact {
+        FileFact::Missing => Some(KeyFileProblem::Missing),
+        FileFact::File(access) if access.is_private() => None,
+        FileFact::File(access) => Some(KeyFileProblem::Open(access)),
+        FileFact::Folder(_) | FileFact::Other => Some(KeyFileProblem::NotAFile),
+    };
+    let inside = file.path.starts_with(&facts.data_dir.path).then_some(KeyFileProblem::InsideData);
+    let of = |problem| Unsafe::KeyFile { field, path: file.path.clone(), problem };
+    inside.into_iter().chain(problem).map(of).collect()
 }
 
 /// A data folder that does not exist yet is made private at the start.
@@ -152,21 +170,16 @@ fn data(facts: &Facts) -> Option<Unsafe> {
     }
 }
 
-fn operators(config: &Config, facts: &Facts) -> Vec<Unsafe> {
-    if config.operators.is_empty() {
-        return vec![Unsafe::NoOperator];
-    }
-    let judge = |(operator, credential): (&String, &OperatorCredential)| {
-        let OperatorCredential::File(path) = credential else { return None };
-        let problem = match facts.operator_tokens.get(operator) {
-            Some(FileFact::File(access)) if access.is_private() => return None,
-            Some(FileFact::File(access)) => access.to_string(),
-            Some(FileFact::Folder(_) | FileFact::Other) => "is not a file".into(),
-            Some(FileFact::Missing) | None => "does not exist".into(),
+fn private(facts: &Facts) -> impl Iterator<Item = Unsafe> {
+    facts.private.iter().filter_map(|file| {
+        let problem = match file.fact {
+            FileFact::File(access) if access.is_private() => return None,
+            FileFact::File(access) => access.to_string(),
+            FileFact::Folder(_) | FileFact::Other => "is not a file".into(),
+            FileFact::Missing => "does not exist".into(),
         };
-        Some(Unsafe::OperatorToken { operator: operator.clone(), path: path.clone(), problem })
-    };
-    config.operators.iter().filter_map(judge).collect()
+        Some(Unsafe::PrivateFile { field: file.field.clone(), path: file.path.clone(), problem })
+    })
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ listen = "127.0.0.1:8702"
 
 [keys]
 encryption_key_file = "/etc/latchkey/kek"
+audit_key_file = "audit.pem"
 
 [venue]
 kind = "embedded"
@@ -39,6 +40,16 @@ token_file = "bob.token"
 
 [log]
 filter = "debug"
+
+[mail]
+host = "mail.example.com"
+user = "latchkey"
+password_file = "mail.password"
+from = "Latchkey <keys@example.com>"
+
+[sms]
+command = ["send-sms", "--quiet"]
+timeout_seconds = 3
 "#;
 
 fn parse(text: &str) -> Result<Config, Problem> {
@@ -58,7 +69,13 @@ fn every_field_arrives() {
     assert_eq!(config.api.behind_proxy.len(), 3);
     assert_eq!(config.console.origin.to_string(), "https://console.example.com");
     assert_eq!(config.keys.encryption_key_file, Path::new("/etc/latchkey/kek"));
+    assert_eq!(config.keys.audit_key_file, Path::new("/etc/l/audit.pem"));
     assert_eq!((config.venue.log, config.sandbox.enabled), (VenueLog::Buffered, true));
+    let mail = config.mail.unwrap();
+    assert_eq!((mail.host.as_str(), mail.port(), mail.tls), ("mail.example.com", 587, mail::MailTls::Starttls));
+    assert_eq!(mail.password_file.as_deref(), Some(Path::new("/etc/l/mail.password")));
+    let sms = config.sms.unwrap();
+    assert_eq!((sms.command.len(), sms.timeout().as_secs()), (2, 3));
     assert_eq!(config.operators["bob"], OperatorCredential::File("/etc/l/bob.token".into()));
     assert!(matches!(config.operators["ann"], OperatorCredential::Sha256(_)));
     assert_eq!(config.log.filter, "debug");
@@ -66,7 +83,7 @@ fn every_field_arrives() {
 
 #[test]
 fn what_is_not_said_has_the_published_default() {
-    let config = parse("data_dir = \"/d\"\n[keys]\nencryption_key_file = \"/k\"\n").unwrap();
+    let config = parse("data_dir = \"/d\"\n[keys]\nencryption_key_file = \"/k\"\naudit_key_file = \"/a\"\n").unwrap();
     assert_eq!(config.listeners, Listeners::default());
     assert_eq!(config.policy, Policy::default());
     assert_eq!(config.console.origin.to_string(), "http://localhost:8601");
@@ -75,6 +92,7 @@ fn what_is_not_said_has_the_published_default() {
         (VenueLog::Durable, false, false)
     );
     assert!(config.world.is_none() && config.operators.is_empty());
+    assert!(config.mail.is_none() && config.sms.is_none());
     assert_eq!(config.log.filter, "info");
 }
 
@@ -105,14 +123,20 @@ fn a_problem_names_file_line_and_field() {
     check("10.0.0.0/8", "10.0.0.1/8", "c.toml:11:17: [api] behind_proxy: `10.0.0.1/8` has bits set");
     check("10.0.0.0/8", "0.0.0.0/1", "c.toml:11:17: [api] behind_proxy: `0.0.0.0/1` holds the unspecified");
     check("https://console.example.com", "https://127.0.0.1", "c.toml:18:10: [console] origin: an origin has a host");
-    check("\"buffered\"", "\"sometimes\"", "c.toml:28:7: [venue] log: unknown variant `sometimes`");
-    check("\"embedded\"", "\"proxied\"", "c.toml:27:8: [venue] kind: unknown variant `proxied`");
-    check("0123456789abcdef\"", "0123456789abcdeg\"", "c.toml:34:16: [operators.ann] token_sha256: must be the 64 hex");
-    check("token_file = \"bob.token\"", "", "c.toml:35:1: [operators.bob]: an operator has either");
+    check("\"buffered\"", "\"sometimes\"", "c.toml:29:7: [venue] log: unknown variant `sometimes`");
+    check("\"embedded\"", "\"proxied\"", "c.toml:28:8: [venue] kind: unknown variant `proxied`");
+    check("0123456789abcdef\"", "0123456789abcdeg\"", "c.toml:35:16: [operators.ann] token_sha256: must be the 64 hex");
+    check("token_file = \"bob.token\"", "", "c.toml:36:1: [operators.bob]: an operator has either");
     check("\"binance-2026\"", "\"binance\"", "c.toml:3:11: profile: unknown variant `binance`");
-    check("[keys]\nencryption_key_file = \"/etc/latchkey/kek\"", "", "c.toml:1:1: missing field `keys`");
-    check("enabled = true", "enabled = true\nenabled = true", "c.toml:32:1: [sandbox] enabled: duplicate key");
-    check("[log]", "[log", "c.toml:38:5: [log: unclosed table");
+    check(
+        "[keys]\nencryption_key_file = \"/etc/latchkey/kek\"\naudit_key_file = \"audit.pem\"",
+        "",
+        "c.toml:1:1: missing field `keys`",
+    );
+    check("enabled = true", "enabled = true\nenabled = true", "c.toml:33:1: [sandbox] enabled: duplicate key");
+    check("user = \"latchkey\"\n", "", "c.toml:42:1: [mail]: `user` and `password_file` belong together");
+    check("[\"send-sms\", \"--quiet\"]", "[]", "c.toml:48:1: [sms]: `command` names no program");
+    check("[log]", "[log", "c.toml:39:5: [log: unclosed table");
 }
 
 #[test]

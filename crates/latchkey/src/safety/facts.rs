@@ -1,7 +1,6 @@
 //! What the file system says about the paths of a configuration.
 
 use core::fmt;
-use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -15,8 +14,21 @@ pub struct Facts {
     pub data_dir: PathFact,
     /// The key-encryption file.
     pub key_file: PathFact,
-    /// The token files of operators, by the operator's name.
-    pub operator_tokens: BTreeMap<String, FileFact>,
+    /// The key that signs the heads of the audit chain.
+    pub audit_key_file: PathFact,
+    /// Every other file that must be its owner's alone.
+    pub private: Vec<PrivateFile>,
+}
+
+/// A file with a secret, by the field that names it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PrivateFile {
+    /// The field, as it is written in the configuration.
+    pub field: String,
+    /// As it is written there.
+    pub path: PathBuf,
+    /// What is there.
+    pub fact: FileFact,
 }
 
 /// A path, resolved, with what is there.
@@ -72,14 +84,27 @@ impl fmt::Display for Access {
 /// # Errors
 /// Of the file system, but that something is missing is a fact.
 pub fn read(config: &Config) -> io::Result<Facts> {
-    let operator_tokens = config.operators.iter().filter_map(|(name, credential)| match credential {
-        OperatorCredential::File(path) => Some(fact(path).map(|fact| (name.clone(), fact))),
-        OperatorCredential::Sha256(_) => None,
+    let mut private = Vec::new();
+    for (name, credential) in &config.operators {
+        if let OperatorCredential::File(path) = credential {
+            private.push((format!("[operators.{name}] token_file"), path));
+        }
+    }
+    let tls = [("[api.tls] key", &config.api.tls), ("[ops.tls] key", &config.ops.tls)];
+    for (field, tls) in tls {
+        private.extend(tls.as_ref().map(|tls| (field.to_owned(), &tls.key)));
+    }
+    let password = config.mail.as_ref().and_then(|mail| mail.password_file.as_ref());
+    private.extend(password.map(|path| ("[mail] password_file".to_owned(), path)));
+    let private = private.into_iter().map(|(field, path)| {
+        let fact = fact(path)?;
+        Ok(PrivateFile { field, path: path.clone(), fact })
     });
     Ok(Facts {
         data_dir: path_fact(&config.data_dir)?,
         key_file: path_fact(&config.keys.encryption_key_file)?,
-        operator_tokens: operator_tokens.collect::<io::Result<_>>()?,
+        audit_key_file: path_fact(&config.keys.audit_key_file)?,
+        private: private.collect::<io::Result<_>>()?,
     })
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::listen::ListenFlags;
-use facts::PathFact;
+use facts::PrivateFile;
 use std::path::Path;
 
 const SAFE: &str = r#"
@@ -15,6 +15,7 @@ origin = "https://console.example.com"
 listen = "127.0.0.1:8602"
 [keys]
 encryption_key_file = "/etc/kek"
+audit_key_file = "/etc/audit.pem"
 [venue]
 log = "durable"
 [operators.ann]
@@ -24,11 +25,16 @@ token_sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 const PRIVATE: Access = Access { mode: 0o600, foreign: false };
 const OPEN: Access = Access { mode: 0o640, foreign: false };
 
+fn private(fact: FileFact) -> PrivateFile {
+    PrivateFile { field: "[operators.bob] token_file".into(), path: "/etc/bob".into(), fact }
+}
+
 fn facts() -> Facts {
     Facts {
         data_dir: PathFact { path: "/data".into(), fact: FileFact::Folder(Access { mode: 0o700, foreign: false }) },
         key_file: PathFact { path: "/etc/kek".into(), fact: FileFact::File(PRIVATE) },
-        operator_tokens: [("bob".to_owned(), FileFact::File(PRIVATE))].into(),
+        audit_key_file: PathFact { path: "/etc/audit.pem".into(), fact: FileFact::File(PRIVATE) },
+        private: vec![private(FileFact::File(PRIVATE))],
     }
 }
 
@@ -93,22 +99,30 @@ fn sandbox_calls_need_a_sandbox() {
     assert_eq!(found(&[("[operators", "[sandbox]\nenabled = true\n[operators")]), [], "nothing calls it");
 }
 
+/// Both key files are judged alike.
+fn found_with_key(field: &'static str, change: impl FnOnce(&mut PathFact)) -> Vec<Unsafe> {
+    found_with(|facts| {
+        change(if field == "audit_key_file" { &mut facts.audit_key_file } else { &mut facts.key_file });
+    })
+}
+
 #[test]
-fn the_key_lies_outside_the_data_and_is_private() {
-    let path: PathBuf = "/data/sub/kek".into();
-    let inside = found_with(|facts| facts.key_file.path = path.clone());
-    assert_eq!(inside, [Unsafe::KeyFileInsideData(path)]);
-    assert_eq!(found_with(|facts| facts.key_file.path = "/data-keys/kek".into()), [], "a neighbour is outside");
-    let path: PathBuf = "/etc/kek".into();
-    let open = found_with(|facts| facts.key_file.fact = FileFact::File(OPEN));
-    assert_eq!(open, [Unsafe::KeyFileOpen { path: path.clone(), access: OPEN }]);
-    let foreign = Access { mode: 0o600, foreign: true };
-    let open = found_with(|facts| facts.key_file.fact = FileFact::File(foreign));
-    assert_eq!(open, [Unsafe::KeyFileOpen { path: path.clone(), access: foreign }]);
-    let missing = found_with(|facts| facts.key_file.fact = FileFact::Missing);
-    assert_eq!(missing, [Unsafe::KeyFileMissing(path.clone())]);
-    for other in [FileFact::Folder(PRIVATE), FileFact::Other] {
-        assert_eq!(found_with(|facts| facts.key_file.fact = other), [Unsafe::KeyFileNotAFile(path.clone())]);
+fn a_key_lies_outside_the_data_and_is_private() {
+    for (field, own) in [("encryption_key_file", "/etc/kek"), ("audit_key_file", "/etc/audit.pem")] {
+        let of = |path: &str, problem| [Unsafe::KeyFile { field, path: path.into(), problem }];
+        let inside = found_with_key(field, |file| file.path = "/data/sub/key".into());
+        assert_eq!(inside, of("/data/sub/key", KeyFileProblem::InsideData));
+        assert_eq!(found_with_key(field, |file| file.path = "/data-keys/kek".into()), [], "a neighbour is outside");
+        let foreign = Access { mode: 0o600, foreign: true };
+        for (fact, problem) in [
+            (FileFact::File(OPEN), KeyFileProblem::Open(OPEN)),
+            (FileFact::File(foreign), KeyFileProblem::Open(foreign)),
+            (FileFact::Missing, KeyFileProblem::Missing),
+            (FileFact::Folder(PRIVATE), KeyFileProblem::NotAFile),
+            (FileFact::Other, KeyFileProblem::NotAFile),
+        ] {
+            assert_eq!(found_with_key(field, |file| file.fact = fact), of(own, problem));
+        }
     }
 }
 
@@ -143,19 +157,43 @@ fn somebody_operates_it() {
 }
 
 #[test]
-fn the_token_of_an_operator_is_private() {
-    let text = format!("{SAFE}[operators.bob]\ntoken_file = \"/etc/bob\"\n");
-    assert_eq!(check(&config(&text), &facts()), []);
+fn a_file_with_a_secret_is_private() {
     for (fact, expected) in [
         (FileFact::File(OPEN), "is open to other users (mode 0640)"),
         (FileFact::Missing, "does not exist"),
         (FileFact::Other, "is not a file"),
     ] {
-        let facts = Facts { operator_tokens: [("bob".to_owned(), fact)].into(), ..facts() };
-        let problem =
-            Unsafe::OperatorToken { operator: "bob".into(), path: "/etc/bob".into(), problem: expected.into() };
-        assert_eq!(check(&config(&text), &facts), [problem]);
+        let PrivateFile { field, path, .. } = private(fact);
+        let problem = Unsafe::PrivateFile { field, path, problem: expected.into() };
+        assert_eq!(found_with(|facts| facts.private = vec![private(fact)]), [problem]);
     }
+}
+
+#[test]
+fn every_named_secret_is_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "{SAFE}[operators.bob]\ntoken_file = \"bob\"\n[api.tls]\ncertificate = \"c\"\nkey = \"api\"\n\
+         [ops.tls]\ncertificate = \"c\"\nkey = \"ops\"\n\
+         [mail]\nhost = \"m\"\nuser = \"u\"\npassword_file = \"pw\"\nfrom = \"a@b\"\n"
+    );
+    let config = Config::parse("c".into(), text, folder.path(), &ListenFlags::default()).unwrap();
+    let facts = facts::read(&config).unwrap();
+    let fields: Vec<_> = facts.private.iter().map(|file| file.field.as_str()).collect();
+    assert_eq!(fields, ["[operators.bob] token_file", "[api.tls] key", "[ops.tls] key", "[mail] password_file"]);
+    assert!(facts.private.iter().all(|file| file.fact == FileFact::Missing));
+}
+
+#[test]
+fn letters_leave_this_machine_under_tls() {
+    let mail = |host: &str, tls: &str| {
+        let text = format!("[mail]\nhost = \"{host}\"\ntls = \"{tls}\"\nfrom = \"a@example.com\"\n[operators");
+        found(&[("[operators", &text)])
+    };
+    for (host, tls) in [("mail.example.com", "starttls"), ("mail.example.com", "implicit"), ("127.0.0.1", "none")] {
+        assert_eq!(mail(host, tls), [], "{host} {tls}");
+    }
+    assert_eq!(mail("mail.example.com", "none"), [Unsafe::PlainMail("mail.example.com".into())]);
 }
 
 #[test]
@@ -175,7 +213,7 @@ data_dir = "/data"
 api.listen = "0.0.0.0:1"
 console.listen = "0.0.0.0:2"
 ops.listen = "0.0.0.0:3"
-keys.encryption_key_file = "/data/kek"
+keys = { encryption_key_file = "/data/kek", audit_key_file = "/etc/audit.pem" }
 venue = { log = "buffered", sandbox_calls = true }
 policy.recv_window_max_ms = 120000
 "#;
