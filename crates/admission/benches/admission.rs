@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use latchkey_admission::call::{Field, RawCall, RequestIds};
+use latchkey_admission::call::{Field, FoundBy, Listed, RawCall, RequestIds};
 use latchkey_admission::limiter::Limiter;
 use latchkey_admission::live::{LiveAccount, LiveKey};
 use latchkey_admission::ports::{Clock, Keys, OpenMaterial, Recorder};
@@ -113,7 +113,7 @@ impl House {
     /// From the bytes to the call in the venue's hands, and its record.
     fn walk(&self, raw: &RawCall<'_>) -> Result<Call, Rejection> {
         let mut trail =
-            Trail::open(Arc::clone(&self.recorder) as _, Arc::clone(&self.clock) as _, self.ids.next(), raw.peer);
+            Trail::open(Arc::clone(&self.recorder) as _, Arc::clone(&self.clock) as _, self.ids.next(), raw.source());
         let call = self.admit(raw, &mut trail)?.hand_over(self.clock.now())?;
         trail.submitted();
         trail.finish(&Outcome::Answered(Value::empty().into()));
@@ -241,7 +241,9 @@ fn admission(criterion: &mut Criterion) {
                 api_key: Field::One(api_key.as_str().as_bytes()),
                 time_unit: Field::Absent,
                 sbe: Field::Absent,
+                headers: &Listed(&[]),
                 peer: PEER,
+                found_by: FoundBy::Socket,
             };
             assert!(house.walk(&raw).is_ok(), "the {kind} {what} is refused");
             group.bench_function(format!("{what}, all checks"), |bencher| {

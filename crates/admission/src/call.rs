@@ -4,6 +4,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+mod headers;
+mod source;
+
+pub use headers::{Headers, Listed};
+pub use source::{FoundBy, Source};
+
 /// A header that may stand once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Field<'a> {
@@ -44,8 +50,19 @@ pub struct RawCall<'a> {
     pub time_unit: Field<'a>,
     /// `X-MBX-SBE`.
     pub sbe: Field<'a>,
+    /// Every header field.
+    pub headers: &'a dyn Headers,
     /// The caller's address.
     pub peer: IpAddr,
+    /// How that was found.
+    pub found_by: FoundBy,
+}
+
+impl RawCall<'_> {
+    /// Where the call comes from.
+    pub const fn source(&self) -> Source {
+        Source { address: self.peer, found_by: self.found_by }
+    }
 }
 
 /// The door that a call came through.

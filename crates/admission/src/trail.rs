@@ -6,7 +6,7 @@ use std::sync::Arc;
 use latchkey_protocol::catalog::{Budget, Endpoint};
 use latchkey_protocol::{AccountId, ApiKey, KeyId, TimeUnit, Timestamp};
 
-use crate::call::{RequestId, Transport};
+use crate::call::{FoundBy, RequestId, Source, Transport};
 use crate::ports::{Clock, Recorder};
 use crate::{Outcome, Rejection};
 
@@ -47,6 +47,8 @@ pub struct CallRecord {
     pub took_us: i64,
     /// Where it came from.
     pub peer: IpAddr,
+    /// How that was found.
+    pub found_by: FoundBy,
     /// Its row.
     pub row: Option<&'static Endpoint>,
     /// The key that it named.
@@ -76,14 +78,15 @@ pub struct Trail {
 
 impl Trail {
     /// Opens the trail of a call that has just arrived.
-    pub fn open(recorder: Arc<dyn Recorder>, clock: Arc<dyn Clock>, id: RequestId, peer: IpAddr) -> Self {
+    pub fn open(recorder: Arc<dyn Recorder>, clock: Arc<dyn Clock>, id: RequestId, source: Source) -> Self {
         let arrived = clock.now();
         let record = CallRecord {
             id,
             transport: Transport::Rest,
             arrived,
             took_us: 0,
-            peer,
+            peer: source.address,
+            found_by: source.found_by,
             row: None,
             api_key: None,
             key: None,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use latchkey_admission::call::{RawCall, RequestIds};
 use latchkey_admission::limiter::Limiter;
+use latchkey_admission::replay::Replay;
 use latchkey_admission::ports::{Clock, Keys, OpenMaterial, Recorder, Venue};
 use latchkey_admission::{Outcome, Permit, Rejection, Rules, Trail, check};
 use latchkey_protocol::catalog::Catalog;
@@ -27,6 +28,8 @@ pub struct Parts {
     pub rules: Rules,
     /// Counts weight.
     pub limiter: Limiter,
+    /// Remembers signatures.
+    pub replay: Arc<Replay>,
     /// Where admitted calls go.
     pub venue: Arc<dyn Venue>,
     /// Takes the record of every call.
@@ -60,7 +63,8 @@ impl Line {
     /// Takes a request from its bytes to its reply.
     pub async fn serve(&self, raw: RawCall<'_>) -> Reply {
         let parts = &self.parts;
-        let mut trail = Trail::open(Arc::clone(&parts.recorder), Arc::clone(&parts.clock), parts.ids.next(), raw.peer);
+        let (recorder, clock) = (Arc::clone(&parts.recorder), Arc::clone(&parts.clock));
+        let mut trail = Trail::open(recorder, clock, parts.ids.next(), raw.source());
         let outcome = match self.admit(&raw, &mut trail) {
             Ok(permit) => match parts.venue.submit(permit) {
                 Ok(ticket) => {
@@ -80,18 +84,19 @@ impl Line {
     /// # Errors
     /// The refusal of the first check that fails.
     pub fn admit(&self, raw: &RawCall<'_>, t: &mut Trail) -> Result<Permit, Rejection> {
-        let Parts { catalog, keys, opener, rules, limiter, .. } = &self.parts;
+        let Parts { catalog, keys, opener, rules, limiter, replay, .. } = &self.parts;
         let routed = check::route(raw, catalog, t).inspect_err(|_| limiter.arrive_unrouted(raw.peer, t.arrived()))?;
         limiter.arrive(&routed, t)?;
         let shaped = check::shape(routed, rules, t)?;
         let known = check::key(shaped, keys.as_ref(), t)?;
         let placed = check::ip(known)?;
-        let timely = check::timing(placed, t)?;
+        let timely = check::timing(placed, replay, t)?;
         let ready = limiter.budget(timely)?;
-        let proven = check::signature(ready, opener.as_ref(), t)?;
+        let proven = check::signature(ready, opener.as_ref(), replay, t)?;
         let granted = check::permission(proven)?;
         let whole = check::parameters(granted)?;
         let charged = limiter.charge(whole, t)?;
-        Ok(charged.permit(t.id(), t.arrived()))
+        let fresh = check::replay(charged)?;
+        Ok(fresh.permit(t.id(), t.arrived()))
     }
 }

@@ -1,5 +1,6 @@
 //! From an HTTP request to a [`RawCall`], refusing what could be read in two ways.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
@@ -8,7 +9,7 @@ use http::header::{CONTENT_ENCODING, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, Request, Version};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use latchkey_admission::call::{Field, RawCall};
+use latchkey_admission::call::{Field, FoundBy, Headers, RawCall};
 use latchkey_protocol::catalog::GET_BODY_MAX;
 use latchkey_protocol::code::{self, ApiError};
 use tokio::sync::SemaphorePermit;
@@ -64,7 +65,9 @@ impl Edge {
             api_key: field(&head.headers, "x-mbx-apikey"),
             time_unit: field(&head.headers, "x-mbx-time-unit"),
             sbe: field(&head.headers, "x-mbx-sbe"),
+            headers: &Sent(&head.headers),
             peer,
+            found_by: FoundBy::Socket,
         };
         Ok(self.line.serve(raw).await)
     }
@@ -91,4 +94,20 @@ impl Edge {
 
 fn field<'a>(headers: &'a HeaderMap, name: &'static str) -> Field<'a> {
     headers.get_all(name).iter().fold(Field::Absent, |field, value| field.and(value.as_bytes()))
+}
+
+/// The header fields as sent.
+struct Sent<'a>(&'a HeaderMap);
+
+impl Headers for Sent<'_> {
+    fn each<'s>(&'s self, name: &str, take: &mut dyn FnMut(&'s [u8])) {
+        self.0.get_all(name).iter().for_each(|value| take(value.as_bytes()));
+    }
+}
+
+/// Names alone: values may be credentials.
+impl fmt::Debug for Sent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }

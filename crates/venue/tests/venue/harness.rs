@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use latchkey_admission::call::{Field, RawCall, RequestIds};
+use latchkey_admission::call::{Field, FoundBy, Listed, RawCall, RequestIds};
 use latchkey_admission::limiter::Limiter;
 use latchkey_admission::ports::{Clock, Recorder, Venue as _};
 use latchkey_admission::{Answer, CallRecord, Outcome, Permit, Rejection, Rules, Trail, check};
@@ -251,9 +251,11 @@ impl House {
             api_key: key.map_or(Field::Absent, |key| Field::One(key.api_key.as_str().as_bytes())),
             time_unit: Field::Absent,
             sbe: Field::Absent,
+            headers: &Listed(&[]),
             peer: PEER,
+            found_by: FoundBy::Socket,
         };
-        let mut trail = Trail::open(Arc::new(Forgetful), self.clock.clone(), self.ids.next(), PEER);
+        let mut trail = Trail::open(Arc::new(Forgetful), self.clock.clone(), self.ids.next(), raw.source());
         let routed = check::route(&raw, &self.catalog, &mut trail)?;
         self.limiter.arrive(&routed, &mut trail)?;
         let shaped = check::shape(routed, &Rules::from(&self.policy), &mut trail)?;
