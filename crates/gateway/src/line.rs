@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use latchkey_admission::call::{RawCall, RequestIds};
 use latchkey_admission::limiter::Limiter;
-use latchkey_admission::replay::Replay;
 use latchkey_admission::ports::{Clock, Keys, OpenMaterial, Recorder, Venue};
 use latchkey_admission::{Outcome, Permit, Rejection, Rules, Trail, check};
 use latchkey_protocol::catalog::Catalog;
@@ -28,8 +27,6 @@ pub struct Parts {
     pub rules: Rules,
     /// Counts weight.
     pub limiter: Limiter,
-    /// Remembers signatures.
-    pub replay: Arc<Replay>,
     /// Where admitted calls go.
     pub venue: Arc<dyn Venue>,
     /// Takes the record of every call.
@@ -84,19 +81,18 @@ impl Line {
     /// # Errors
     /// The refusal of the first check that fails.
     pub fn admit(&self, raw: &RawCall<'_>, t: &mut Trail) -> Result<Permit, Rejection> {
-        let Parts { catalog, keys, opener, rules, limiter, replay, .. } = &self.parts;
+        let Parts { catalog, keys, opener, rules, limiter, .. } = &self.parts;
         let routed = check::route(raw, catalog, t).inspect_err(|_| limiter.arrive_unrouted(raw.peer, t.arrived()))?;
         limiter.arrive(&routed, t)?;
         let shaped = check::shape(routed, rules, t)?;
         let known = check::key(shaped, keys.as_ref(), t)?;
         let placed = check::ip(known)?;
-        let timely = check::timing(placed, replay, t)?;
+        let timely = check::timing(placed, t)?;
         let ready = limiter.budget(timely)?;
-        let proven = check::signature(ready, opener.as_ref(), replay, t)?;
+        let proven = check::signature(ready, opener.as_ref(), t)?;
         let granted = check::permission(proven)?;
         let whole = check::parameters(granted)?;
         let charged = limiter.charge(whole, t)?;
-        let fresh = check::replay(charged)?;
-        Ok(fresh.permit(t.id(), t.arrived()))
+        Ok(charged.permit(t.id(), t.arrived()))
     }
 }
