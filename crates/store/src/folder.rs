@@ -1,12 +1,13 @@
 //! Folders and files that belong to one server alone: private modes, durable names, a lock.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
+use zeroize::Zeroizing;
 
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -117,6 +118,35 @@ pub(crate) fn check_mode(path: &Path, mode: u32) -> Result<(), FolderError> {
 pub(crate) fn create_file(path: &Path) -> Result<File, FolderError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(FILE_MODE).open(path).map_err(FolderError::at(path))
+}
+
+/// Reads a small secret text file that its owner alone can open; `None` when there is none.
+pub(crate) fn read_secret(path: &Path, max: u64) -> Result<Option<Zeroizing<String>>, FolderError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(FolderError::at(path)(error)),
+    };
+    // Asked of the open file, so that it cannot be another by the time it is read.
+    check_mode(path, file.metadata().map_err(FolderError::at(path))?.permissions().mode())?;
+    let mut text = Zeroizing::new(String::with_capacity(max as usize));
+    file.take(max).read_to_string(&mut text).map_err(FolderError::at(path))?;
+    Ok(Some(text))
+}
+
+/// Writes a secret text file that must not be there yet, durably. The folder must be there.
+pub(crate) fn create_secret(path: &Path, text: &str) -> Result<(), FolderError> {
+    let written = create_file(path).and_then(|mut file| {
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(FolderError::at(path))
+    });
+    if let Err(error) = written {
+        // Half a key file would be taken for a wrong one at the next start.
+        if !matches!(&error, FolderError::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists) {
+            let _ = fs::remove_file(path);
+        }
+        return Err(error);
+    }
+    sync_folder(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
 }
 
 /// Puts a file in place whole or not at all: a new file beside it, made durable, then renamed over the name.

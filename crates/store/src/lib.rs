@@ -12,6 +12,7 @@
 //! `exchange`; here they are bytes that are there whole or not at all. The roof puts the pieces together and drives
 //! the outbox.
 
+pub mod audit;
 mod crc32c;
 pub mod folder;
 pub mod live;

@@ -5,20 +5,21 @@
 //! a change  ─ apply(records) ─▶ registry (one lock, changes alone) ─▶ swaps states, raises generations
 //! ```
 //!
-//! A key that was deleted stays, dead, so that a call with it is recorded with the exact reason. Nothing that a caller
-//! sends is ever put into the map.
+//! A key that is deleted stays for a while, dead, so that a call with it is recorded with the exact reason: the last
+//! [`GRAVES_MAX`] of them since the start. An older one is unknown, which is the same answer on the wire. Nothing that
+//! a caller sends is ever put into the map.
 
 mod hash;
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use latchkey_admission::live::{LiveAccount, LiveKey};
 use latchkey_admission::ports::{Clock, Keys};
 use latchkey_authority::account::Account;
 use latchkey_authority::change::Committed;
-use latchkey_authority::key::KeyRecord;
+use latchkey_authority::key::{KeyRecord, KeyState};
 use latchkey_authority::policy::Policy;
 use latchkey_authority::ports::Live;
 use latchkey_protocol::{AccountId, ApiKey, KeyId, Timestamp};
@@ -34,11 +35,22 @@ pub struct LiveMap {
     registry: Mutex<Registry>,
 }
 
+/// How many deleted keys are kept as they were, dead.
+pub const GRAVES_MAX: usize = 1024;
+
+/// How many ids of deleted keys are kept, so that a change that comes late cannot bring one back. A change would have
+/// to be late by as many deletions.
+const DELETED_MAX: usize = 1 << 20;
+
 /// What changes need and calls do not.
 #[derive(Default)]
 struct Registry {
     accounts: BTreeMap<AccountId, AccountEntry>,
     keys: BTreeMap<KeyId, KeyEntry>,
+    /// Deleted keys that are still in the map, oldest deletion first.
+    graves: VecDeque<KeyId>,
+    /// Every deleted key; of too many, those made first are let go.
+    deleted: BTreeSet<KeyId>,
     /// Records whose account or master is not here yet: changes may arrive out of order.
     waiting: Vec<Row>,
 }
@@ -72,7 +84,7 @@ impl LiveMap {
         self.settle(&mut registry, now);
     }
 
-    /// How many keys there are, dead ones too.
+    /// How many keys there are, those that were just deleted too.
     pub fn len(&self) -> usize {
         self.keys.len()
     }
@@ -87,7 +99,7 @@ impl LiveMap {
         self.registry().accounts.get(&id).map(|entry| Arc::clone(&entry.live))
     }
 
-    /// The keys of an account in the order they came in, dead ones too; its sub-accounts' are not among them.
+    /// The keys of an account in the order they came in, those that were just deleted too; its sub-accounts' are not among them.
     pub fn keys_of(&self, id: AccountId) -> Vec<Arc<LiveKey>> {
         let registry = self.registry();
         let ids = registry.accounts.get(&id).map(|entry| entry.keys.as_slice()).unwrap_or_default();
@@ -150,7 +162,8 @@ impl LiveMap {
         let Some(account) = registry.accounts.get_mut(&key.account) else {
             return registry.waiting.push(Row::Key { revision, key });
         };
-        match registry.keys.entry(key.id) {
+        let (id, gone) = (key.id, matches!(key.state, KeyState::Deleted { .. }));
+        match registry.keys.entry(id) {
             Entry::Occupied(mut entry) => {
                 let entry = entry.get_mut();
                 if revision < entry.revision {
@@ -159,12 +172,31 @@ impl LiveMap {
                 entry.revision = revision;
                 entry.live.refresh(&key, &self.policy, now);
             }
+            Entry::Vacant(_) if registry.deleted.contains(&id) => return,
             Entry::Vacant(entry) => {
                 let live = Arc::new(LiveKey::new(&key, Arc::clone(&account.live), &self.policy, now));
-                account.keys.push(key.id);
+                account.keys.push(id);
                 self.keys.pin().insert(key.api_key, Arc::clone(&live));
                 entry.insert(KeyEntry { live, revision });
             }
+        }
+        if gone && registry.deleted.insert(id) {
+            registry.graves.push_back(id);
+            self.clear_graves(registry);
+        }
+    }
+
+    /// Lets go of the oldest deleted keys when there are too many.
+    fn clear_graves(&self, registry: &mut Registry) {
+        while registry.graves.len() > GRAVES_MAX {
+            let Some(entry) = registry.graves.pop_front().and_then(|id| registry.keys.remove(&id)) else { continue };
+            self.keys.pin().remove(&entry.live.api_key);
+            if let Some(account) = registry.accounts.get_mut(&entry.live.account.id) {
+                account.keys.retain(|id| *id != entry.live.id);
+            }
+        }
+        while registry.deleted.len() > DELETED_MAX {
+            registry.deleted.pop_first();
         }
     }
 

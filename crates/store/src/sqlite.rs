@@ -4,12 +4,14 @@
 //! commits; the audit record of a change has its revision as its number. A commit is answered when it is on the disk
 //! (write-ahead log, `synchronous=FULL`).
 
-pub mod audit;
+mod audit;
 mod commit;
+pub mod heads;
 mod open;
 pub mod outbox;
 mod read;
 mod root_keys;
+mod writer;
 
 use std::path::{Path, PathBuf};
 
@@ -19,11 +21,10 @@ use latchkey_authority::key::KeyRecord;
 use latchkey_authority::ports::{Loaded, Store, StoreError};
 use latchkey_authority::stored::RecordError;
 use latchkey_protocol::{AccountId, ApiKey};
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection as _, SqlitePool};
-use tokio::sync::Mutex;
+use sqlx::SqlitePool;
 
 use crate::folder::FolderError;
+use writer::Writer;
 
 /// Tells two deployments apart: what is sealed for one store does not open in another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,6 +68,17 @@ pub enum OpenError {
         /// Its format.
         found: i64,
     },
+    /// An older store could not be brought up to date; it is as it was.
+    #[error("`{}` could not be brought to format {step}", path.display())]
+    Migration {
+        /// The file.
+        path: PathBuf,
+        /// The format.
+        step: usize,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
     /// The database failed.
     #[error("cannot use the database `{}`", path.display())]
     Database {
@@ -82,9 +94,12 @@ pub enum OpenError {
 #[derive(Debug)]
 pub struct SqliteStore {
     id: StoreId,
-    writer: Mutex<SqliteConnection>,
+    writer: Writer,
     readers: SqlitePool,
 }
+
+/// What [`SqliteStore::open_probed`] calls.
+pub type Probe = Box<dyn FnMut() + Send>;
 
 /// A record with the revision of the change that wrote it last.
 #[derive(Clone, PartialEq, Debug)]
@@ -111,7 +126,16 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(settings: &SqliteSettings) -> Result<Self, OpenError> {
-        open::open(settings).await
+        open::open(settings, None).await
+    }
+
+    /// As [`Self::open`]; `probe` is called before each step that the database's machine takes for a writer. For tests
+    /// that end the process anywhere inside a change.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open_probed(settings: &SqliteSettings, probe: Probe) -> Result<Self, OpenError> {
+        open::open(settings, Some(probe)).await
     }
 
     /// The deployment that this store belongs to.
@@ -119,7 +143,7 @@ impl SqliteStore {
         self.id
     }
 
-    /// Hands over every account and then every key, deleted ones too, as of one revision, which it returns. Only a
+    /// Hands over every account and then every key that is not deleted, as of one revision, which it returns. Only a
     /// small part is in memory at a time.
     ///
     /// # Errors
@@ -151,13 +175,14 @@ impl SqliteStore {
         read::revision(&mut snapshot).await
     }
 
-    /// Writes what is in the log to the file and closes both. Not needed for durability.
+    /// Ends what is under way, writes what is in the log to the file and closes both; whatever is asked later fails.
+    /// Not needed for durability.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn close(self) -> Result<(), StoreError> {
+    pub async fn close(&self) -> Result<(), StoreError> {
         self.readers.close().await;
-        self.writer.into_inner().close().await.map_err(unavailable)
+        self.writer.close().await
     }
 }
 
@@ -206,7 +231,7 @@ impl Store for SqliteStore {
     }
 
     async fn next_account_id(&self) -> Result<AccountId, StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer.lock().await?;
         let id: i64 = sqlx::query_scalar("UPDATE account_ids SET value = value + 1 RETURNING value")
             .fetch_one(&mut *writer)
             .await
@@ -215,7 +240,7 @@ impl Store for SqliteStore {
     }
 
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer.lock().await?;
         commit::commit(self.id, &mut writer, change).await
     }
 }

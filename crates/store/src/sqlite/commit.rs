@@ -61,13 +61,17 @@ async fn write_account(
     Write { record, expected }: &Write<Account>,
 ) -> Result<(), StoreError> {
     let query = match expected {
-        None => sqlx::query("INSERT INTO accounts (email, version, revision, record, id) VALUES (?, ?, ?, ?, ?)"),
+        None => {
+            sqlx::query("INSERT INTO accounts (email, master, version, revision, record, id) VALUES (?, ?, ?, ?, ?, ?)")
+        }
         Some(_) => sqlx::query(
-            "UPDATE accounts SET email = ?, version = ?, revision = ?, record = ? WHERE id = ? AND version = ?",
+            "UPDATE accounts SET email = ?, master = ?, version = ?, revision = ?, record = ? \
+             WHERE id = ? AND version = ?",
         ),
     };
     let mut query = query
         .bind(record.email.as_str())
+        .bind(record.master.map(|master| master.0))
         .bind(signed(record.version)?)
         .bind(revision)
         .bind(record.encode())

@@ -81,13 +81,14 @@ pub(super) async fn each_key(
 ) -> Result<(), StoreError> {
     let mut after = 0;
     loop {
-        let rows: Vec<Raw> =
-            sqlx::query_as("SELECT rowid, revision, record FROM keys WHERE rowid > ? ORDER BY rowid LIMIT ?")
-                .bind(after)
-                .bind(CHUNK)
-                .fetch_all(&mut *connection)
-                .await
-                .map_err(unavailable)?;
+        let rows: Vec<Raw> = sqlx::query_as(
+            "SELECT rowid, revision, record FROM keys WHERE rowid > ? AND deleted = 0 ORDER BY rowid LIMIT ?",
+        )
+        .bind(after)
+        .bind(CHUNK)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(unavailable)?;
         let Some((last, ..)) = rows.last() else { return Ok(()) };
         after = *last;
         for (_, revision, record) in &rows {

@@ -12,7 +12,7 @@ impl SqliteStore {
 
     /// Keeps the first root keys, unless there are some.
     pub(crate) async fn insert_root_keys(&self, wrapped: &[u8], canary: &[u8]) -> Result<(), StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer.lock().await?;
         sqlx::query("INSERT INTO root_keys (one, wrapped, canary) VALUES (1, ?, ?) ON CONFLICT DO NOTHING")
             .bind(wrapped)
             .bind(canary)

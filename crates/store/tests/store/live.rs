@@ -2,15 +2,15 @@ use std::sync::Arc;
 
 use latchkey_admission::live::LiveKey;
 use latchkey_admission::ports::{Clock, Keys as _};
-use latchkey_authority::account::Frozen;
+use latchkey_authority::account::{Frozen, PortfolioMargin};
 use latchkey_authority::change::{Actor, Committed};
 use latchkey_authority::effective::{DeadReason, Standing};
-use latchkey_authority::key::KeyRecord;
+use latchkey_authority::key::{KeyKind, KeyRecord, PermissionMode, Scope};
 use latchkey_authority::policy::Policy;
 use latchkey_authority::ports::{Live as _, Store as _};
 use latchkey_authority::{account::Account, key::KeyState};
-use latchkey_protocol::{AccountId, PermissionSet, Timestamp};
-use latchkey_store::live::LiveMap;
+use latchkey_protocol::{AccountId, PermissionSet, Timestamp, Wallet};
+use latchkey_store::live::{GRAVES_MAX, LiveMap};
 use latchkey_store::sqlite::Row;
 
 use crate::records::{NOW, account, change, deleted, key, listed, open, with_account, with_key};
@@ -64,7 +64,7 @@ fn an_edit_is_seen_by_whoever_holds_the_key_already() {
 }
 
 #[test]
-fn a_deleted_key_stays_findable_and_dead() {
+fn a_key_just_deleted_stays_findable_and_dead() {
     let live = map();
     live.apply(&committed(1, &[account(1)], &[key(7, 1)]));
     let held = live.find(&key(7, 1).api_key).unwrap();
@@ -73,6 +73,41 @@ fn a_deleted_key_stays_findable_and_dead() {
     assert_eq!((dead(&held), held.state().permissions), (Some(DeadReason::Deleted), PermissionSet::EMPTY));
     assert!(held.generation() > generation);
     assert!(Arc::ptr_eq(&held, &live.find(&key(7, 1).api_key).unwrap()));
+}
+
+#[test]
+fn deleted_keys_are_let_go_in_their_order_and_do_not_come_back() {
+    let live = map();
+    let all = || (0..GRAVES_MAX as u128 + 10).map(|id| key(id, 1));
+    live.apply(&committed(1, &[account(1)], &all().collect::<Vec<_>>()));
+    let held = live.find(&key(0, 1).api_key).unwrap();
+    for key in all() {
+        live.apply(&committed(2, &[], &[deleted(key)]));
+    }
+    assert_eq!((live.len(), live.keys_of(AccountId(1)).len()), (GRAVES_MAX, GRAVES_MAX));
+    assert_eq!(dead(&held), Some(DeadReason::Deleted), "whoever holds it still");
+    assert!(live.find(&key(9, 1).api_key).is_none());
+    assert_eq!(dead(&live.find(&key(10, 1).api_key).unwrap()), Some(DeadReason::Deleted));
+    // A change from before the deletion that comes late.
+    live.apply(&committed(1, &[], &[key(0, 1), key(10, 1)]));
+    assert!(live.find(&key(0, 1).api_key).is_none());
+    assert_eq!(dead(&live.find(&key(10, 1).api_key).unwrap()), Some(DeadReason::Deleted));
+}
+
+#[test]
+fn an_account_that_activates_portfolio_margin_swaps_the_wallet_of_its_special_keys() {
+    let live = map();
+    let mut special = key(7, 1);
+    special.kind = KeyKind::Special { scope: Scope::Cross, mode: PermissionMode::Trade };
+    live.apply(&committed(1, &[account(1)], &[special.clone()]));
+    let held = live.find(&special.api_key).unwrap();
+    let (generation, before) = (held.generation(), held.state());
+    let mut pro = account(1);
+    pro.portfolio_margin = PortfolioMargin::Pro { since: NOW };
+    live.apply(&committed(2, &[pro], &[]));
+    assert_eq!((before.trading.wallet, held.state().trading.wallet), (Wallet::Cross, Wallet::Portfolio));
+    assert!(held.generation() > generation);
+    assert_eq!(held.state().record, special);
 }
 
 #[test]
@@ -145,16 +180,16 @@ async fn a_start_puts_everything_stored_in_force() {
     let (live, mut rows) = (map(), Vec::<Row>::new());
     store.each_row(|row| rows.push(row)).await.unwrap();
     live.load(rows);
-    let find = |id, owner| live.find(&key(id, owner).api_key).unwrap();
-    assert_eq!((dead(&find(7, 1)), dead(&find(8, 2))), (None, Some(DeadReason::Deleted)));
-    assert_eq!(live.keys_of(AccountId(2)).len(), 1);
+    let find = |id, owner| live.find(&key(id, owner).api_key);
+    assert_eq!(dead(&find(7, 1).unwrap()), None);
+    assert!(find(8, 2).is_none() && live.keys_of(AccountId(2)).is_empty(), "deleted keys are not loaded");
     assert_eq!(live.account(AccountId(1)).unwrap().master.as_ref().unwrap().id, AccountId(2));
     // A change that was committed later than what was loaded still counts.
     let mut disabled = key(7, 1);
     disabled.state = KeyState::Disabled { at: NOW, by: Actor::System };
     disabled.version = 2;
     live.apply(&store.commit(with_key(change(1), disabled, Some(1))).await.unwrap());
-    assert_eq!(dead(&find(7, 1)), Some(DeadReason::Disabled));
+    assert_eq!(dead(&find(7, 1).unwrap()), Some(DeadReason::Disabled));
 }
 
 #[test]

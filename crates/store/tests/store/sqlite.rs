@@ -7,8 +7,10 @@ use latchkey_authority::account::Email;
 use latchkey_authority::change::{Effect, EffectId, Guard};
 use latchkey_authority::key::{KeyRecord, Material, PublicMaterial};
 use latchkey_authority::ports::{Store as _, StoreError, Unique};
+use latchkey_authority::stored::Stored as _;
 use latchkey_protocol::{AccountId, KeyId};
 use latchkey_store::random;
+use latchkey_store::sqlite::outbox::ParkedEffect;
 use latchkey_store::sqlite::{OpenError, Row, SqliteSettings, SqliteStore};
 use sqlx::Connection as _;
 
@@ -223,6 +225,78 @@ async fn effects_are_pending_in_order_until_they_are_done() {
 }
 
 #[tokio::test]
+async fn a_parked_effect_lets_those_behind_it_go_on_until_it_is_taken_up() {
+    let scratch = tempfile::tempdir().unwrap();
+    let store = open(scratch.path()).await;
+    store.commit(with_effect(with_effect(change(1), LEAVE), CANCEL)).await.unwrap();
+    let pending = store.pending_effects(10).await.unwrap();
+    store.park(EffectId(1), "the account owes something").await.unwrap();
+    assert_eq!(store.pending_effects(10).await.unwrap(), pending[1..]);
+    store.mark_done(&[EffectId(2)]).await.unwrap();
+    store.park(EffectId(2), "too late").await.unwrap();
+    store.close().await.unwrap();
+    let store = open(scratch.path()).await;
+    let parked = store.parked_effects(10).await.unwrap();
+    let reason = "the account owes something".to_owned();
+    assert_eq!(parked, [ParkedEffect { effect: pending[0], reason }], "one that is done is not parked");
+    store.take_up(EffectId(1)).await.unwrap();
+    assert_eq!(store.pending_effects(10).await.unwrap(), pending[..1]);
+    assert!(store.parked_effects(10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_closed_store_refuses_and_leaves_one_whole_file() {
+    let scratch = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(scratch.path()).await);
+    store.commit(with_account(change(1), account(1), None)).await.unwrap();
+    let other = Arc::clone(&store);
+    store.close().await.unwrap();
+    other.close().await.unwrap();
+    let refused = other.commit(with_account(change(2), account(2), None)).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(other.load(AccountId(1)).await.is_err());
+    let files: Vec<_> =
+        fs::read_dir(scratch.path().join("data")).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(files, ["latchkey.db"], "the log is in the file");
+    assert_eq!(everything(&open(scratch.path()).await).await.0, 1);
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_format_is_brought_up_to_date() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("latchkey.db");
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let mut sub = account(2);
+    sub.master = Some(AccountId(1));
+    {
+        let url = format!("sqlite://{}?mode=rwc", path.display());
+        let mut old = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(include_str!("../../src/sqlite/0001.sql")).execute(&mut old).await.unwrap();
+        sqlx::raw_sql("PRAGMA application_id = 0x4c4b5354").execute(&mut old).await.unwrap();
+        for account in [account(1), sub.clone()] {
+            sqlx::query("INSERT INTO accounts (id, email, version, revision, record) VALUES (?, ?, 1, 1, ?)")
+                .bind(account.id.0)
+                .bind(account.email.as_str())
+                .bind(account.encode())
+                .execute(&mut old)
+                .await
+                .unwrap();
+        }
+        old.close().await.unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let settings = SqliteSettings::new(&path, &mut random::fill);
+    let store = SqliteStore::open(&settings).await.unwrap();
+    assert_eq!(store.load(AccountId(2)).await.unwrap().unwrap().master, Some(account(1)));
+    store.close().await.unwrap();
+    let url = format!("sqlite://{}", path.display());
+    let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    let masters: Vec<(i64, Option<i64>)> =
+        sqlx::query_as("SELECT id, master FROM accounts ORDER BY id").fetch_all(&mut connection).await.unwrap();
+    assert_eq!(masters, [(1, None), (2, Some(1))]);
+}
+
+#[tokio::test]
 async fn a_late_change_brings_only_what_no_other_has_written_again() {
     let scratch = tempfile::tempdir().unwrap();
     let store = open(scratch.path()).await;
@@ -244,7 +318,10 @@ async fn every_row_comes_with_its_revision_in_more_than_one_chunk() {
         large = with_key(large, key(id, 1), None);
     }
     store.commit(large).await.unwrap();
-    store.commit(with_key(change(1), deleted(key(4999, 1)), Some(1))).await.unwrap();
+    store.commit(with_key(change(1), deleted(key(4998, 1)), Some(1))).await.unwrap();
+    let mut edited = key(4999, 1);
+    edited.version = 2;
+    store.commit(with_key(change(1), edited, Some(1))).await.unwrap();
     let (mut accounts, mut keys, mut late) = (0, BTreeSet::new(), Vec::new());
     let revision = store
         .each_row(|row| match row {
@@ -254,14 +331,14 @@ async fn every_row_comes_with_its_revision_in_more_than_one_chunk() {
             }
             Row::Key { revision, key } => {
                 assert!(keys.insert(key.id));
-                if revision == 2 {
+                if revision == 3 {
                     late.push(key.id);
                 }
             }
         })
         .await
         .unwrap();
-    assert_eq!((revision, accounts, keys.len(), late), (2, 1, 5000, vec![KeyId(4999)]));
+    assert_eq!((revision, accounts, keys.len(), late), (3, 1, 4999, vec![KeyId(4999)]));
 }
 
 #[tokio::test]
@@ -299,7 +376,7 @@ async fn newer_and_foreign_databases_are_refused() {
     };
     let error = refused("PRAGMA user_version = 9").await;
     assert!(matches!(error, OpenError::Newer { found: 9, .. }), "{error:?}");
-    assert!(error.to_string().contains("format 9, newer than format 1"), "{error}");
+    assert!(error.to_string().contains("format 9, newer than format 2"), "{error}");
     let error = refused("PRAGMA application_id = 7").await;
     assert!(matches!(error, OpenError::Foreign { .. }), "{error:?}");
     fs::write(&path, b"this is no database at all, though it is long enough to be looked at").unwrap();
