@@ -10,6 +10,7 @@ pub mod credentials;
 pub mod demo;
 pub mod listen;
 pub mod logging;
+pub mod mail;
 pub mod metrics;
 pub mod ops;
 pub mod outbox;
