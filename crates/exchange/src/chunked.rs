@@ -77,18 +77,29 @@ pub(crate) fn page<'a, T: 'a>(
     id: impl Fn(&T) -> i64,
     time: impl Fn(&T) -> i64,
     page: &crate::view::Page,
-    keep: impl Fn(&T) -> bool,
 ) -> Vec<&'a T> {
     let from = page.from.map_or(0, |least| partition(length, |i| id(at(i)) < least));
     let start = page.start.map_or(0, |t| partition(length, |i| time(at(i)) < t.as_micros()));
     let end = page.end.map_or(length, |t| partition(length, |i| time(at(i)) <= t.as_micros()));
     let first = from.max(start);
     if page.from.is_some() || page.start.is_some() {
-        return (first..end).map(at).filter(|row| keep(row)).take(page.limit).collect();
+        return (first..end).map(at).take(page.limit).collect();
     }
-    let mut rows: Vec<&T> = (first..end).rev().map(at).filter(|row| keep(row)).take(page.limit).collect();
+    let mut rows: Vec<&T> = (first..end).rev().map(at).take(page.limit).collect();
     rows.reverse();
     rows
+}
+
+/// The indexes below `length` whose time lies between `start` and `end`, both included. Times must rise.
+pub(crate) fn between(
+    length: u32,
+    time: impl Fn(u32) -> i64,
+    start: latchkey_protocol::Timestamp,
+    end: latchkey_protocol::Timestamp,
+) -> core::ops::Range<u32> {
+    let first = partition(length, |i| time(i) < start.as_micros());
+    let last = partition(length, |i| time(i) <= end.as_micros());
+    first..last.max(first)
 }
 
 /// The first index below `length` for which `before` is false.

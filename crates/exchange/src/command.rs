@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::spec::SymbolSpec;
 use crate::{ClientOrderId, Commission, OrderLimits};
 
-/// The number of the command format that this build writes. It reads this one.
-const FORMAT: u8 = 1;
+/// The number of the command format that this build writes. It reads this one and those before it: format 2 added
+/// the commands of liquidation loans behind the others and changed none.
+const FORMAT: u8 = 2;
 
 /// Everything that can change an exchange. Time stands beside a command, never inside it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -80,6 +81,26 @@ pub enum Command {
     SetDefaultCommission(Commission),
     /// Drives the synthetic market one step; meant for about ten a second.
     Tick,
+    /// Makes an owner owe the venue what a liquidation did not cover; an open loan of the same asset grows.
+    OpenLiquidationLoan {
+        /// The outbox's number.
+        effect: EffectId,
+        /// Whose.
+        owner: AccountId,
+        /// Of what.
+        asset: Asset,
+        /// How much, above zero.
+        amount: Amount,
+    },
+    /// Repays a liquidation loan from the spot wallet.
+    RepayLiquidationLoan {
+        /// Whose.
+        owner: AccountId,
+        /// `asset`: that of the loan.
+        asset: Asset,
+        /// `amount`: above zero, at most what remains.
+        amount: Amount,
+    },
 }
 
 /// The outbox's number of an effect: a command that carries one is carried out once.
@@ -230,9 +251,9 @@ pub(crate) fn encode_versioned<T: Serialize>(value: &T, into: &mut Vec<u8>) {
 pub(crate) fn decode_versioned<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let (format, body) = bytes.split_first().ok_or(DecodeError::Empty)?;
     match *format {
-        FORMAT => {}
-        found if found > FORMAT => return Err(DecodeError::Newer { found, known: FORMAT }),
-        found => return Err(DecodeError::Unknown(found)),
+        1..=FORMAT => {}
+        0 => return Err(DecodeError::Unknown(0)),
+        found => return Err(DecodeError::Newer { found, known: FORMAT }),
     }
     let (value, rest) = postcard::take_from_bytes(body).map_err(DecodeError::Malformed)?;
     if rest.is_empty() { Ok(value) } else { Err(DecodeError::Trailing(rest.len())) }

@@ -4,6 +4,7 @@ mod account;
 mod cancel;
 mod check;
 mod effect;
+mod loan;
 mod place;
 mod public;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::FlowState;
 use crate::ledger::Ledger;
+use crate::loans::Loans;
 use crate::market::Market;
 use crate::names::{Lookup, Names, fingerprint};
 use crate::order::OrderRef;
@@ -34,6 +36,8 @@ pub struct Core {
     ledger: Ledger,
     markets: Vec<Market>,
     applied: AppliedEffects,
+    /// Since format 2 of the snapshots, and last in them.
+    loans: Loans,
     #[serde(skip)]
     market_index: Lookup<Symbol, u16>,
     #[serde(skip)]
@@ -57,6 +61,7 @@ impl Core {
             ledger,
             markets: Vec::new(),
             applied: AppliedEffects::default(),
+            loans: Loans::default(),
             market_index: Lookup::default(),
             names: Names::default(),
         };
@@ -107,6 +112,12 @@ impl Core {
             Command::Tick => {
                 self.tick(at);
                 Ok(Reply::Done)
+            }
+            Command::OpenLiquidationLoan { effect, owner, asset, amount } => {
+                self.open_loan(*effect, *owner, *asset, *amount)
+            }
+            Command::RepayLiquidationLoan { owner, asset, amount } => {
+                self.repay_loan(at, *owner, *asset, *amount).map(Reply::Repaid)
             }
         }?;
         if reply != Reply::AlreadyDone {
@@ -175,17 +186,27 @@ impl Core {
         &self.markets[usize::from(number)]
     }
 
-    /// The newest order of a wallet with a client order id that `fits`.
-    fn named(&self, wallet: u32, name: &crate::ClientOrderId, fits: impl Fn(OrderRef) -> bool) -> Option<OrderRef> {
-        let mut next = self.names.newest(fingerprint(wallet, name));
+    /// The index of the newest order of a wallet with a client order id on a market.
+    fn named(&self, wallet: u32, market: u16, name: &crate::ClientOrderId) -> Option<u32> {
+        let mut next = self.names.newest(fingerprint(wallet, market, name));
+        // All but the first are orders of one fingerprint by accident.
         while let Some(found) = next {
             let order = self.market_at(found.market).orders.at(found.order);
-            if order.wallet == wallet && order.client_order_id == *name && fits(found) {
-                return Some(found);
+            if found.market == market && order.wallet == wallet && order.client_order_id == *name {
+                return Some(found.order);
             }
             next = order.same_name_before;
         }
         None
+    }
+
+    /// Whether an open order of a wallet has a client order id. A name is free again once its order is closed, so
+    /// that on each market only the newest can be open.
+    fn is_taken(&self, wallet: u32, name: &crate::ClientOrderId) -> bool {
+        let trading = self.ledger.wallet(wallet).activities().iter().filter(|activity| !activity.open.is_empty());
+        let mut newest =
+            trading.filter_map(|activity| Some((activity.market, self.named(wallet, activity.market, name)?)));
+        newest.any(|(market, order)| self.market_at(market).orders.at(order).is_open())
     }
 
     /// Fills the lookup tables again after the state was read back.
@@ -193,18 +214,15 @@ impl Core {
         self.ledger.index();
         self.market_index = self.markets.iter().map(|market| (market.symbol(), market.number)).collect();
         self.names = Names::default();
-        let all = || self.markets.iter().flat_map(|market| market.orders.iter().map(move |order| (market, order)));
-        // An order that no other names as its predecessor is the newest of its chain.
-        let older: std::collections::HashSet<(u16, u32)> =
-            all().filter_map(|(_, order)| order.same_name_before).map(|before| (before.market, before.order)).collect();
-        for market in &self.markets {
-            for (order, index) in market.orders.iter().zip(0..) {
-                if !older.contains(&(market.number, index)) {
-                    let fingerprint = fingerprint(order.wallet, &order.client_order_id);
-                    self.names.insert(fingerprint, OrderRef { market: market.number, order: index });
-                }
+        for market in &mut self.markets {
+            for index in 0..market.orders.len() {
+                let order = market.orders.at_mut(index);
+                let fingerprint = fingerprint(order.wallet, market.number, &order.client_order_id);
+                let reference = OrderRef { market: market.number, order: index };
+                order.same_name_before = self.names.insert(fingerprint, reference);
             }
         }
+        self.ledger.link_trades(&mut self.markets);
     }
 }
 

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::chunked::Chunked;
 use crate::counter::OrderCounter;
+use crate::market::Market;
 use crate::names::Lookup;
+use crate::order::Order;
 use crate::spec::SymbolSpec;
 use crate::{Commission, Rate};
 
@@ -94,6 +96,23 @@ pub(crate) struct TradeSide {
     pub(crate) time: i64,
     pub(crate) side: Side,
     pub(crate) is_maker: bool,
+    /// The trade before it of the same order; found again when the state is read back.
+    #[serde(skip)]
+    pub(crate) earlier: Option<TradeLink>,
+}
+
+/// A place in a wallet's trades on one market: the index + 1.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct TradeLink(core::num::NonZeroU32);
+
+impl TradeLink {
+    fn to(index: u32) -> Option<Self> {
+        core::num::NonZeroU32::new(index + 1).map(Self)
+    }
+
+    const fn index(self) -> u32 {
+        self.0.get() - 1
+    }
 }
 
 /// One owner of wallets.
@@ -276,6 +295,18 @@ impl Ledger {
         self.venue_mut(exchange.quote).house -= sign * exchange.notional;
     }
 
+    /// Links the trades of each order again after the state was read back.
+    pub(crate) fn link_trades(&mut self, markets: &mut [Market]) {
+        for activity in self.wallets.iter_mut().flat_map(|wallet| &mut wallet.activity) {
+            let Some(market) = markets.get_mut(usize::from(activity.market)) else { continue };
+            for index in 0..activity.trades.len() {
+                let trade = activity.trades.at_mut(index);
+                let order = market.orders.at_mut(trade.order);
+                trade.earlier = core::mem::replace(&mut order.last_trade, TradeLink::to(index));
+            }
+        }
+    }
+
     /// Fills the lookup tables again after the state was read back.
     pub(crate) fn index(&mut self) {
         self.asset_index = self.assets.iter().enumerate().map(|(i, asset)| (*asset, i as AssetId)).collect();
@@ -359,6 +390,18 @@ impl WalletState {
 }
 
 impl Activity {
+    /// Adds a trade of an order.
+    pub(crate) fn record(&mut self, order: &mut Order, trade: TradeSide) {
+        let earlier = order.last_trade;
+        order.last_trade = TradeLink::to(self.trades.push(TradeSide { earlier, ..trade }));
+    }
+
+    /// The trades of one of its orders, newest first.
+    pub(crate) fn trades_of(&self, order: &Order) -> impl Iterator<Item = &TradeSide> {
+        let at = |link: TradeLink| self.trades.get(link.index());
+        core::iter::successors(order.last_trade.and_then(at), move |trade| trade.earlier.and_then(at))
+    }
+
     /// Takes an order off the list of open ones.
     pub(crate) fn close(&mut self, order: u32) {
         if let Ok(index) = self.open.binary_search(&order) {

@@ -21,7 +21,7 @@
 //! an hour of seconds, two weeks of minutes and five years of hours. Quotes of the synthetic market leave no orders
 //! behind.
 //!
-//! Start at [`Command`], then [`Core`]. Orders: `engine` (the rules), `matching`, `book`, `order`. Money: `ledger`.
+//! Start at [`Command`], then [`Core`]. Orders: `engine` (the rules), `matching`, `book`, `order`. Money: `ledger`, `loans`.
 //! The market that makes itself: `flow`.
 
 mod book;
@@ -34,6 +34,7 @@ mod engine;
 mod filters;
 mod flow;
 mod ledger;
+mod loans;
 mod market;
 mod matching;
 mod names;

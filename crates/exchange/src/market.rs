@@ -111,7 +111,7 @@ impl Market {
             order.node = None;
         }
         let activity = ledger.wallet_mut(wallet).activity_mut(self.number);
-        activity.trades.push(TradeSide { order: index, commission, ..*trade });
+        activity.record(order, TradeSide { order: index, commission, ..*trade });
         if gone {
             activity.close(index);
         }

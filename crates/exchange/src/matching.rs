@@ -241,6 +241,7 @@ impl Taking<'_> {
             time: self.at.as_micros(),
             side: maker_side,
             is_maker: true,
+            earlier: None,
         };
         self.market.settle_maker(self.ledger, maker.party, &sides, gone);
         let exchange = self.market.exchange(price, quantity);
@@ -250,7 +251,8 @@ impl Taking<'_> {
                 let side = self.taker.side;
                 let commission = self.ledger.settle(wallet, side, &exchange, rate, false, self.at);
                 let own = TradeSide { order, commission, side, is_maker: false, ..sides };
-                self.ledger.wallet_mut(wallet).activity_mut(self.market.number).trades.push(own);
+                let activity = self.ledger.wallet_mut(wallet).activity_mut(self.market.number);
+                activity.record(self.market.orders.at_mut(order), own);
                 let received = if side == Side::Buy { self.market.base } else { self.market.quote };
                 fills.push(Fill {
                     price: Price::from_scaled(price),

@@ -9,7 +9,7 @@ use crate::order::OrderRef;
 /// A power of two: each table stays small, so that growing one never stops the core for long.
 const SHARDS: usize = 256;
 
-/// The newest order of each wallet and client order id.
+/// The newest order of each wallet, market and client order id.
 ///
 /// It is rebuilt from the orders and not part of the state. Entries are found by a 64-bit fingerprint; orders of one
 /// fingerprint are chained from newest to oldest by [`crate::order::Order::same_name_before`], so that neither a used
@@ -37,10 +37,11 @@ impl Names {
     }
 }
 
-/// The fingerprint of a wallet's client order id: SipHash with fixed keys.
-pub(crate) fn fingerprint(wallet: u32, name: &ClientOrderId) -> u64 {
+/// The fingerprint of a wallet's client order id on a market: SipHash with fixed keys.
+pub(crate) fn fingerprint(wallet: u32, market: u16, name: &ClientOrderId) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write_u32(wallet);
+    hasher.write_u16(market);
     hasher.write(name.as_bytes());
     hasher.finish()
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ClientOrderId;
 use crate::book::NodeId;
+use crate::ledger::TradeLink;
 use crate::view::{OrderView, Prevented};
 
 /// Where an order lives: which market, and its index among that market's orders. The order id is the index + 1.
@@ -28,7 +29,7 @@ pub(crate) struct OrderRef {
 pub(crate) struct Order {
     pub(crate) wallet: u32,
     pub(crate) client_order_id: ClientOrderId,
-    /// The order before it with the same fingerprint of wallet and client order id.
+    /// The order before it with the same fingerprint of wallet, market and client order id.
     pub(crate) same_name_before: Option<OrderRef>,
     pub(crate) side: Side,
     pub(crate) order_type: OrderType,
@@ -50,6 +51,9 @@ pub(crate) struct Order {
     pub(crate) strategy_type: Option<i64>,
     /// Its place in the book while it rests there.
     pub(crate) node: Option<NodeId>,
+    /// Its last trade; found again from the trades when the state is read back.
+    #[serde(skip)]
+    pub(crate) last_trade: Option<TradeLink>,
 }
 
 impl Order {

@@ -77,6 +77,12 @@ pub enum Refusal {
     AmountTooLarge,
     /// An owner's number that the exchange keeps for itself.
     ReservedAccount,
+    /// The open liquidation loan is of another asset.
+    LoanInOtherAsset,
+    /// More than remains of the liquidation loan, or there is none.
+    RepayExceedsLoan,
+    /// The spot wallet does not cover the repayment.
+    RepayNotCovered,
     /// Special-key mode cannot be left with a liability.
     LiabilityOutstanding,
     /// Special-key mode cannot be left in liquidation.
@@ -102,6 +108,8 @@ pub enum RefusalKind {
     ParameterNotRequired,
     /// `-1121`.
     BadSymbol,
+    /// `-1130`.
+    InvalidParameter,
     /// `-1134`.
     BadStrategyType,
     /// `-2010`.
@@ -114,6 +122,10 @@ pub enum RefusalKind {
     ClientOrderIdInvalid,
     /// `-3003`.
     NoMarginAccount,
+    /// `-3015`.
+    RepayExceedsLiability,
+    /// `-3041`.
+    BalanceNotEnough,
     /// Not on the compatible wire: effects and administration.
     Operation,
 }
@@ -218,6 +230,9 @@ impl Refusal {
             Self::NoSuchOrder => RefusalKind::NoSuchOrder,
             Self::ClientOrderIdMismatch => RefusalKind::ClientOrderIdInvalid,
             Self::NoWallet => RefusalKind::NoMarginAccount,
+            Self::LoanInOtherAsset => RefusalKind::InvalidParameter,
+            Self::RepayExceedsLoan => RefusalKind::RepayExceedsLiability,
+            Self::RepayNotCovered => RefusalKind::BalanceNotEnough,
             Self::AssetNotInWallet
             | Self::AmountNotPositive
             | Self::AmountTooLarge
@@ -288,6 +303,9 @@ impl fmt::Display for Refusal {
             Self::AmountNotPositive => "The amount must be above zero.",
             Self::AmountTooLarge => "The amount is too large.",
             Self::ReservedAccount => "The account belongs to the venue.",
+            Self::LoanInOtherAsset => "Data sent for parameter 'asset' is not valid.",
+            Self::RepayExceedsLoan => "Repay amount exceeds borrow amount.",
+            Self::RepayNotCovered => "Balance is not enough",
             Self::LiabilityOutstanding => "The account has an outstanding liability.",
             Self::InLiquidation => "The account is in liquidation.",
             Self::SymbolExists => "The symbol exists already.",

@@ -3,7 +3,7 @@
 use latchkey_protocol::{Amount, Asset, Price, Quantity, Timestamp};
 
 use crate::ClientOrderId;
-use crate::view::OrderView;
+use crate::view::{OrderView, RepaymentView};
 
 /// The answer to a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,6 +14,8 @@ pub enum Reply {
     Cancelled(CancelledOrder),
     /// [`crate::Command::CancelAll`] and [`crate::Command::CancelEverything`], by symbol, then by order id.
     CancelledAll(Vec<CancelledOrder>),
+    /// [`crate::Command::RepayLiquidationLoan`].
+    Repaid(RepaymentView),
     /// Carried out, nothing to say.
     Done,
     /// An effect that had been carried out before; nothing changed.

@@ -1,13 +1,19 @@
 //! The whole state as bytes, and its hash.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 
 use crate::Core;
 
 /// What every snapshot begins with.
 const MAGIC: [u8; 8] = *b"LKEXSNAP";
-/// The number of the snapshot format that this build writes. It reads this one.
-const FORMAT: u16 = 1;
+/// The number of the snapshot format that this build writes. It reads this one and the one before it.
+const FORMAT: u16 = 2;
+/// The format that ends before the liquidation loans.
+const WITHOUT_LOANS: u16 = 1;
+/// How an exchange without liquidation loans ends: no repayment yet, no loan.
+const NO_LOANS: [u8; 2] = [0, 0];
 const HASH: usize = 32;
 
 /// Why bytes are not a snapshot of an exchange.
@@ -59,16 +65,18 @@ impl Core {
     pub fn restore(bytes: &[u8]) -> Result<Self, SnapshotError> {
         let rest = bytes.strip_prefix(&MAGIC).ok_or(SnapshotError::Foreign)?;
         let (format, rest) = rest.split_first_chunk().ok_or(SnapshotError::Damaged)?;
-        match u16::from_le_bytes(*format) {
-            FORMAT => {}
+        let missing: &[u8] = match u16::from_le_bytes(*format) {
+            FORMAT => &[],
+            WITHOUT_LOANS => &NO_LOANS,
             found if found > FORMAT => return Err(SnapshotError::Newer { found, known: FORMAT }),
             found => return Err(SnapshotError::Unknown(found)),
-        }
+        };
         let (body, hash) = rest.split_last_chunk::<HASH>().ok_or(SnapshotError::Damaged)?;
         if Sha256::digest(body).as_slice() != hash {
             return Err(SnapshotError::Damaged);
         }
-        let mut core: Self = postcard::from_bytes(body).map_err(SnapshotError::Malformed)?;
+        let body = if missing.is_empty() { Cow::Borrowed(body) } else { Cow::Owned([body, missing].concat()) };
+        let mut core: Self = postcard::from_bytes(&body).map_err(SnapshotError::Malformed)?;
         core.index();
         Ok(core)
     }

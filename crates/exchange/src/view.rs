@@ -134,12 +134,36 @@ pub struct BalanceView {
 pub struct OwnerView {
     /// Whether the margin account is in special-key mode.
     pub special_mode: bool,
-    /// Whether any wallet owes principal or interest.
-    pub has_liability: bool,
     /// Whether any wallet is being liquidated.
     pub in_liquidation: bool,
     /// Rates of its own.
     pub commission: Option<Commission>,
+}
+
+/// A liquidation loan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LoanView {
+    /// `asset`.
+    pub asset: Asset,
+    /// `amount`: all that was lent.
+    pub amount: Amount,
+    /// `repaidAmount`.
+    pub repaid: Amount,
+    /// `remainingAmount`.
+    pub remaining: Amount,
+}
+
+/// A repayment of a liquidation loan. It is complete when it is answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RepaymentView {
+    /// `repayId`: from 1 and rising over all owners.
+    pub id: i64,
+    /// `asset`.
+    pub asset: Asset,
+    /// `amount`.
+    pub amount: Amount,
+    /// `createTime`.
+    pub time: Timestamp,
 }
 
 /// The rates that an account trades at on a symbol.

@@ -4,7 +4,7 @@ use latchkey_protocol::{AccountId, Amount, Price, Quantity, Symbol, Timestamp, T
 
 use super::Core;
 use crate::chunked::page;
-use crate::ledger::{Activity, WalletState};
+use crate::ledger::{Activity, TradeSide, WalletState};
 use crate::market::Market;
 use crate::order::{notional, order_id, order_index};
 use crate::view::{AccountTrade, BalanceView, CommissionView, OrderName, OrderView, OwnerView, Page};
@@ -54,7 +54,7 @@ impl Core {
         };
         let orders = &activity.orders;
         let time = |index: &u32| market.orders.at(*index).time;
-        let found = page(orders.len(), |i| orders.at(i), |index| order_id(*index), time, &rows, |_| true);
+        let found = page(orders.len(), |i| orders.at(i), |index| order_id(*index), time, &rows);
         Ok(found.into_iter().map(|index| market.orders.at(*index).view(symbol, *index)).collect())
     }
 
@@ -74,24 +74,24 @@ impl Core {
         let Some(activity) = self.activity(&account, market) else {
             return Ok(Vec::new());
         };
-        let only = match order_id {
-            None => None,
-            Some(id) => match order_index(id).filter(|index| market.orders.get(*index).is_some()) {
-                Some(index) => Some(index),
-                None => return Ok(Vec::new()),
-            },
-        };
-        // An order trades between its acceptance and its last change, which bounds the search.
-        let mut rows = rows;
-        if let Some(order) = only.map(|index| market.orders.at(index)) {
-            let (first, last) = (Timestamp::from_micros(order.time), Timestamp::from_micros(order.updated));
-            rows.end = Some(rows.end.map_or(last, |end| end.min(last)));
-            rows.start = Some(rows.start.map_or(first, |start| start.max(first)));
-        }
         let trades = &activity.trades;
-        let keep = |trade: &crate::ledger::TradeSide| only.is_none_or(|index| trade.order == index);
-        let found = page(trades.len(), |i| trades.at(i), |trade| trade.id, |trade| trade.time, &rows, keep);
-        let view = |trade: &crate::ledger::TradeSide| AccountTrade {
+        let found = match order_id.map(order_index) {
+            None => page(trades.len(), |i| trades.at(i), |trade| trade.id, |trade| trade.time, &rows),
+            Some(Some(index)) if order_is_of(market, index, self.ledger.wallet_id(&account)) => {
+                let within = |trade: &&TradeSide| {
+                    let time = Timestamp::from_micros(trade.time);
+                    rows.from.is_none_or(|least| trade.id >= least)
+                        && rows.start.is_none_or(|start| time >= start)
+                        && rows.end.is_none_or(|end| time <= end)
+                };
+                let mut found: Vec<&TradeSide> = activity.trades_of(market.orders.at(index)).filter(within).collect();
+                found.reverse();
+                found.truncate(rows.limit);
+                found
+            }
+            Some(_) => Vec::new(),
+        };
+        let view = |trade: &TradeSide| AccountTrade {
             id: trade.id,
             order_id: crate::order::order_id(trade.order),
             price: Price::from_scaled(trade.price),
@@ -142,14 +142,13 @@ impl Core {
     /// An owner's standing; an owner whom the exchange never met has none of it.
     pub fn owner(&self, owner: AccountId) -> OwnerView {
         let Some(id) = self.ledger.owner_id(owner) else {
-            return OwnerView { special_mode: false, has_liability: false, in_liquidation: false, commission: None };
+            return OwnerView { special_mode: false, in_liquidation: false, commission: None };
         };
         let state = self.ledger.owner(id);
-        let wallets = || state.wallets.iter().map(|wallet| self.ledger.wallet(*wallet));
+        let mut wallets = state.wallets.iter().map(|wallet| self.ledger.wallet(*wallet));
         OwnerView {
             special_mode: state.special_mode,
-            has_liability: wallets().any(WalletState::has_liability),
-            in_liquidation: wallets().any(|wallet| wallet.in_liquidation),
+            in_liquidation: wallets.any(|wallet| wallet.in_liquidation),
             commission: state.commission,
         }
     }
@@ -192,12 +191,9 @@ impl Core {
             return Ok(None);
         };
         let Some(id) = name.order_id else {
-            let here = |found: crate::order::OrderRef| found.market == market.number;
-            let found = name.client_order_id.and_then(|client| self.named(wallet, &client, here));
-            return Ok(found.map(|found| found.order));
+            return Ok(name.client_order_id.and_then(|client| self.named(wallet, market.number, &client)));
         };
-        let own = |index: &u32| market.orders.get(*index).is_some_and(|order| order.wallet == wallet);
-        let Some(index) = order_index(id).filter(own) else {
+        let Some(index) = order_index(id).filter(|index| order_is_of(market, *index, Some(wallet))) else {
             return Ok(None);
         };
         match name.client_order_id {
@@ -213,4 +209,9 @@ impl Core {
     fn activity(&self, account: &TradingAccount, market: &Market) -> Option<&Activity> {
         self.wallet_state(account)?.activity(market.number)
     }
+}
+
+/// Whether the order at an index is one of a wallet.
+fn order_is_of(market: &Market, index: u32, wallet: Option<u32>) -> bool {
+    market.orders.get(index).is_some_and(|order| Some(order.wallet) == wallet)
 }

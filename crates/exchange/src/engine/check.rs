@@ -85,9 +85,7 @@ impl Core {
         if state.balance(spends).free < spending(market, &taker, &shape, quantity) {
             return Err(Refusal::InsufficientBalance);
         }
-        // A name is free again once its order is closed, so only the newest can be open.
-        let newest = order.client_order_id.and_then(|name| self.named(wallet, &name, |_| true));
-        if newest.is_some_and(|found| self.market_at(found.market).orders.at(found.order).is_open()) {
+        if order.client_order_id.is_some_and(|name| self.is_taken(wallet, &name)) {
             return Err(Refusal::DuplicateOrder);
         }
         if order.order_type == OrderType::LimitMaker && would_take(market, order.side, shape.price) {

@@ -2,10 +2,10 @@
 //!
 //! A refused effect is not remembered, so that its next delivery is judged again.
 
-use latchkey_protocol::{AccountId, Timestamp, TradingAccount, Wallet};
+use latchkey_protocol::{AccountId, Asset, Timestamp, TradingAccount, Wallet};
 
 use super::Core;
-use crate::ledger::{AssetId, MAX_ISSUED, MAX_TRANSFER};
+use crate::ledger::{AssetId, MAX_ISSUED, MAX_TRANSFER, WalletState};
 use crate::{Commission, EffectId, Refusal, Reply, Transfer};
 
 /// The most assets that credits may make known: room is left for those of [`crate::MAX_SYMBOLS`] symbols.
@@ -32,10 +32,7 @@ impl Core {
             if issued + amount > MAX_ISSUED {
                 return Err(Refusal::AmountTooLarge);
             }
-            if core.ledger.asset_id(transfer.asset).is_none() && core.ledger.assets().len() >= MAX_ASSETS {
-                return Err(Refusal::NoRoom("asset"));
-            }
-            let asset = core.ledger.know_asset(transfer.asset);
+            let asset = core.room_for_asset(transfer.asset)?;
             let wallet = core.ledger.open_wallet(transfer.account, at);
             core.move_in(at, wallet, asset, amount);
             Ok(())
@@ -80,22 +77,33 @@ impl Core {
         self.once(effect, |core| {
             let id = core.known_owner(owner)?;
             if !enter && core.ledger.owner(id).special_mode {
-                let account = TradingAccount { owner, wallet: Wallet::Cross };
-                let cross = core.ledger.wallet_id(&account).map(|wallet| core.ledger.wallet(wallet));
-                if cross.is_some_and(|wallet| wallet.in_liquidation) {
-                    return Err(Refusal::InLiquidation);
-                }
-                if cross.is_some_and(|wallet| wallet.has_liability()) {
-                    return Err(Refusal::LiabilityOutstanding);
-                }
+                core.may_leave_special_mode(owner)?;
             }
             core.ledger.owner_mut(id).special_mode = enter;
             Ok(())
         })
     }
 
+    /// Whether nothing holds an owner in special-key mode: the cross account owes nothing and is not in liquidation,
+    /// and no liquidation loan is open.
+    ///
+    /// # Errors
+    /// [`Refusal::InLiquidation`], [`Refusal::LiabilityOutstanding`].
+    pub fn may_leave_special_mode(&self, owner: AccountId) -> Result<(), Refusal> {
+        let account = TradingAccount { owner, wallet: Wallet::Cross };
+        let cross = self.ledger.wallet_id(&account).map(|wallet| self.ledger.wallet(wallet));
+        if cross.is_some_and(|wallet| wallet.in_liquidation) {
+            return Err(Refusal::InLiquidation);
+        }
+        let lent = self.ledger.owner_id(owner).is_some_and(|id| self.loans.is_open(id));
+        if lent || cross.is_some_and(WalletState::has_liability) {
+            return Err(Refusal::LiabilityOutstanding);
+        }
+        Ok(())
+    }
+
     /// Carries an effect out unless it was before, and remembers it when it was not refused.
-    fn once(
+    pub(super) fn once(
         &mut self,
         effect: EffectId,
         carry_out: impl FnOnce(&mut Self) -> Result<(), Refusal>,
@@ -119,8 +127,16 @@ impl Core {
         }
     }
 
-    fn known_owner(&mut self, owner: AccountId) -> Result<u32, Refusal> {
+    pub(super) fn known_owner(&mut self, owner: AccountId) -> Result<u32, Refusal> {
         if owner.0 <= 0 { Err(Refusal::ReservedAccount) } else { Ok(self.ledger.know_owner(owner)) }
+    }
+
+    /// The number of an asset, which becomes known as long as there is room.
+    pub(super) fn room_for_asset(&mut self, asset: Asset) -> Result<AssetId, Refusal> {
+        if self.ledger.asset_id(asset).is_none() && self.ledger.assets().len() >= MAX_ASSETS {
+            return Err(Refusal::NoRoom("asset"));
+        }
+        Ok(self.ledger.know_asset(asset))
     }
 
     /// The amount of a transfer that its wallet may hold.
@@ -140,7 +156,7 @@ impl Core {
     }
 
     /// Moves an amount from the issuance account into a wallet, or out when below zero.
-    fn move_in(&mut self, at: Timestamp, wallet: u32, asset: AssetId, amount: i128) {
+    pub(super) fn move_in(&mut self, at: Timestamp, wallet: u32, asset: AssetId, amount: i128) {
         self.ledger.venue_mut(asset).issued += amount;
         let wallet = self.ledger.wallet_mut(wallet);
         wallet.balance_mut(asset).free += amount;
@@ -151,7 +167,7 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use latchkey_protocol::order::{OrderType, Side};
-    use latchkey_protocol::{Amount, Asset, Symbol};
+    use latchkey_protocol::{Amount, Symbol};
 
     use super::*;
     use crate::{Command, MarketSettings, NewOrder};
@@ -178,7 +194,7 @@ mod tests {
         assert_eq!(leave(&mut core), Err(Refusal::LiabilityOutstanding));
         core.ledger.wallet_mut(wallet).in_liquidation = true;
         assert_eq!(leave(&mut core), Err(Refusal::InLiquidation));
-        assert!(core.owner(OWNER).special_mode && core.owner(OWNER).has_liability && core.owner(OWNER).in_liquidation);
+        assert!(core.owner(OWNER).special_mode && core.owner(OWNER).in_liquidation);
         let symbol = Symbol::parse("BTCUSDT").expect("a symbol");
         let order = NewOrder {
             quantity: Some(latchkey_protocol::Quantity::from_scaled(100_000)),

@@ -39,7 +39,8 @@ impl Core {
         let index = self.market_at(accepted.market).orders.len();
         let client_order_id = order.client_order_id.unwrap_or_else(|| self.free_name(accepted, index));
         let reference = OrderRef { market: accepted.market, order: index };
-        let same_name_before = self.names.insert(fingerprint(accepted.wallet, &client_order_id), reference);
+        let same_name_before =
+            self.names.insert(fingerprint(accepted.wallet, accepted.market, &client_order_id), reference);
         #[expect(clippy::indexing_slicing, reason = "the market was found when the order was judged")]
         let market = &mut self.markets[usize::from(accepted.market)];
         market.orders.push(Order {
@@ -64,6 +65,7 @@ impl Core {
             strategy_id: order.strategy_id,
             strategy_type: order.strategy_type,
             node: None,
+            last_trade: None,
         });
         let wallet = self.ledger.wallet_mut(accepted.wallet);
         wallet.activity_mut(accepted.market).orders.push(index);
@@ -77,7 +79,7 @@ impl Core {
         let mut attempt = 0;
         loop {
             let name = generated(self.seed, accepted.market, index, attempt);
-            if self.named(accepted.wallet, &name, |_| true).is_none() {
+            if self.named(accepted.wallet, accepted.market, &name).is_none() && !self.is_taken(accepted.wallet, &name) {
                 return name;
             }
             attempt += 1;

@@ -1,9 +1,12 @@
 //! The sequencer and its journal.
 
 use latchkey_exchange::ports::{EachRecord, Journal, JournalError};
-use latchkey_exchange::{Command, Core, DecodeError, MarketSettings, Refusal, Reply, Sequencer, SnapshotError, replay};
+use latchkey_exchange::view::OrderName;
+use latchkey_exchange::{
+    Command, Core, DecodeError, EffectId, MarketSettings, Refusal, Reply, Sequencer, SnapshotError, replay,
+};
 use latchkey_protocol::Timestamp;
-use latchkey_protocol::order::Side;
+use latchkey_protocol::order::{OrderStatus, Side};
 
 use crate::support::*;
 
@@ -160,9 +163,12 @@ fn foreign_and_newer_records_are_refused_by_name() {
     let mut bytes = Vec::new();
     credit(1).encode(&mut bytes);
     assert_eq!(Command::decode(&bytes), Ok(credit(1)));
-    bytes[0] = 2;
-    assert_eq!(Command::decode(&bytes), Err(DecodeError::Newer { found: 2, known: 1 }));
+    bytes[0] = 3;
+    assert_eq!(Command::decode(&bytes), Err(DecodeError::Newer { found: 3, known: 2 }));
+    bytes[0] = 0;
+    assert_eq!(Command::decode(&bytes), Err(DecodeError::Unknown(0)));
     bytes[0] = 1;
+    assert_eq!(Command::decode(&bytes), Ok(credit(1)), "the format before this one");
     bytes.push(0);
     assert_eq!(Command::decode(&bytes), Err(DecodeError::Trailing(1)));
     assert_eq!(Command::decode(&[]), Err(DecodeError::Empty));
@@ -178,9 +184,37 @@ fn damaged_and_newer_snapshots_are_refused_by_name() {
         Core::restore(&bytes).map(|_| ()).expect_err("a refusal")
     };
     assert_eq!(restore(&|b| b[0] = 0), SnapshotError::Foreign);
-    assert_eq!(restore(&|b| b[8] = 7), SnapshotError::Newer { found: 7, known: 1 });
+    assert_eq!(restore(&|b| b[8] = 7), SnapshotError::Newer { found: 7, known: 2 });
     assert_eq!(restore(&|b| b[8] = 0), SnapshotError::Unknown(0));
     assert_eq!(restore(&|b| b[20] ^= 1), SnapshotError::Damaged);
     assert_eq!(restore(&|b| b.truncate(30)), SnapshotError::Damaged);
     assert!(Core::restore(&bytes).is_ok());
+}
+
+/// Ann cancelled her order `mine` on ABCUSDT, opened another of that name on XYZUSDT and bought from Bob twice; then
+/// she entered special-key mode. Written by a build of format 1.
+const FORMAT_1: &[u8] = include_bytes!("../../testdata/snapshot-1.bin");
+
+#[test]
+fn a_snapshot_of_the_format_before_is_read_whole() {
+    let mut core = Core::restore(FORMAT_1).expect("a snapshot of format 1");
+    assert!(core.owner(ANN.owner).special_mode);
+    assert_eq!(core.liquidation_loan(ANN.owner), None);
+    let named = |of: &str| {
+        let mine = OrderName { order_id: None, client_order_id: Some(name("mine")) };
+        core.order(ANN, symbol(of), mine).expect("an order").status
+    };
+    assert_eq!((named("ABCUSDT"), named("XYZUSDT")), (OrderStatus::Canceled, OrderStatus::New));
+    let trades = |order| core.my_trades(BOB, symbol("ABCUSDT"), Some(order), ALL).expect("a symbol").len();
+    assert_eq!((trades(1), trades(2)), (0, 2));
+
+    let again = Core::restore(&core.snapshot()).expect("a snapshot of this format");
+    assert_eq!(again.state_hash(), core.state_hash());
+    let loan = Command::OpenLiquidationLoan {
+        effect: EffectId(900),
+        owner: ANN.owner,
+        asset: asset("USDT"),
+        amount: amount("1"),
+    };
+    assert_eq!(core.apply(core.now(), &loan), Ok(Reply::Done));
 }

@@ -7,6 +7,7 @@ mod effects;
 mod filters;
 mod flow;
 mod laws;
+mod loans;
 mod log;
 mod names;
 mod orders;

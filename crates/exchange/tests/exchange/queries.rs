@@ -55,6 +55,17 @@ fn both_sides_of_a_trade_see_their_own_row() {
     assert_eq!(rows(BOB, Some(1)), [(1, 1, false, true), (2, 1, false, true)]);
     assert_eq!(rows(BOB, Some(4)), []);
     assert_eq!(rows(BOB, Some(99)), []);
+    let of_first = |page| {
+        let trades = desk.core.my_trades(BOB, abc(), Some(1), page).expect("a symbol");
+        trades.iter().map(|t| t.id).collect::<Vec<_>>()
+    };
+    assert_eq!(of_first(Page { limit: 1, ..ALL }), [1], "the first of one order");
+    assert_eq!(of_first(Page { from: Some(2), ..ALL }), [2]);
+    assert_eq!(of_first(Page { start: Some(desk.now), end: Some(desk.now), ..ALL }), [1, 2]);
+    assert_eq!(of_first(Page { start: Some(desk.now.plus_millis(1)), ..ALL }), []);
+    assert_eq!(rows(ANN, Some(1)), [], "an order of another");
+    let restored = latchkey_exchange::Core::restore(&desk.core.snapshot()).expect("a snapshot");
+    assert_eq!(restored.my_trades(BOB, abc(), Some(1), ALL), desk.core.my_trades(BOB, abc(), Some(1), ALL));
     let one = desk.core.my_trades(BOB, abc(), None, Page { from: Some(2), limit: 1, ..ALL }).expect("a symbol");
     let [row] = one.as_slice() else { panic!("one row") };
     assert_eq!((row.id, row.quote_quantity, row.commission), (2, amount("50"), amount("0.05")));
