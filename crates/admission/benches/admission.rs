@@ -18,11 +18,11 @@ use latchkey_admission::live::{LiveAccount, LiveKey};
 use latchkey_admission::ports::{Clock, Keys, OpenMaterial, Recorder};
 use latchkey_admission::{Call, CallRecord, Outcome, Permit, Rejection, Rules, Trail, check};
 use latchkey_authority::account::{
-    Account, CrossMarginPro, Email, Kyc, PortfolioMargin, Products, Sealed, TermsSigned,
+    Account, CrossMarginPro, Email, Kyc, PortfolioMargin, Products, Sealed, SubKind, TermsSigned,
 };
 use latchkey_authority::ip::{IpForms, IpRestriction, IpRule};
 use latchkey_authority::key::{
-    AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material, PublicMaterial, make_key_id,
+    AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material, PublicMaterial, Watch, make_key_id,
 };
 use latchkey_authority::label::Label;
 use latchkey_authority::policy::Policy;
@@ -155,6 +155,10 @@ fn account() -> Account {
         left_special_mode: None,
         password_hash: None,
         totp: Some(Sealed(vec![0; 32])),
+        passkeys: Vec::new(),
+        recovery: Vec::new(),
+        widening_held_until: None,
+        sub_kind: SubKind::Normal,
         created: NOW.plus_millis(-86_400_000),
         version: 1,
     }
@@ -190,6 +194,8 @@ fn live_key(number: u8, api_key: ApiKey, signer: &Signer, owner: &Arc<LiveAccoun
         capabilities: Capabilities::default(),
         accepts: AcceptedProofs::default(),
         replay: None,
+        retiring: None,
+        watch: Watch::default(),
         version: 1,
     };
     LiveKey::new(&record, Arc::clone(owner), &policy, NOW)

@@ -7,6 +7,12 @@ use core::fmt;
 use latchkey_protocol::{AccountId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+mod country;
+mod factor;
+
+pub use country::{Country, CountrySet, NotACountry};
+pub use factor::{Passkey, RecoveryCode};
+
 /// An account as it is stored. Master accounts have no `master`; sub-accounts name theirs.
 ///
 /// `password_hash` and `totp` do not print. What may be shown is [`crate::view::AccountSummary`].
@@ -47,6 +53,18 @@ pub struct Account {
     pub password_hash: Option<PasswordHash>,
     /// The seed of the enrolled one-time codes, sealed for [`crate::ports::Purpose::TotpSeed`].
     pub totp: Option<Sealed>,
+    /// Its passkeys.
+    #[serde(default)]
+    pub passkeys: Vec<Passkey>,
+    /// Its recovery codes that were not used yet.
+    #[serde(default)]
+    pub recovery: Vec<RecoveryCode>,
+    /// Until when nothing is widened, because an operator took the second factors away.
+    #[serde(default)]
+    pub widening_held_until: Option<Timestamp>,
+    /// What a sub-account is for.
+    #[serde(default)]
+    pub sub_kind: SubKind,
     /// When it was opened.
     pub created: Timestamp,
     /// Counts the changes of this record and of its keys, from 1.
@@ -54,6 +72,13 @@ pub struct Account {
 }
 
 impl Stored for Account {}
+
+impl Account {
+    /// Whether it has a second factor of its own.
+    pub const fn has_factor(&self) -> bool {
+        self.totp.is_some() || !self.passkeys.is_empty()
+    }
+}
 
 /// An e-mail address, in lower case: at most 254 characters, one `@`, no white space or control characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -209,6 +234,18 @@ pub enum CrossMarginPro {
     ByAgreement,
 }
 
+/// What a sub-account is for; a master account is `Normal`.
+/// Source: sub-account API, "Create sub-account API key V2".
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SubKind {
+    /// An ordinary one.
+    #[default]
+    Normal,
+    /// An asset sub-account: its keys are not managed by signed calls.
+    Asset,
+}
+
 /// An agreement that an owner may sign.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -236,54 +273,6 @@ impl TermsSigned {
 impl FromIterator<Terms> for TermsSigned {
     fn from_iter<I: IntoIterator<Item = Terms>>(terms: I) -> Self {
         Self(terms.into_iter().collect())
-    }
-}
-
-/// A country by its two upper-case letters (ISO 3166-1 alpha-2).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Country([u8; 2]);
-
-/// The text is no country code.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("not a country code of two upper-case letters")]
-pub struct NotACountry;
-
-impl Country {
-    /// Reads a code; whether the country exists is not asked.
-    ///
-    /// # Errors
-    /// [`NotACountry`].
-    pub fn parse(text: &str) -> Result<Self, NotACountry> {
-        let letters: [u8; 2] = text.as_bytes().try_into().map_err(|_| NotACountry)?;
-        if letters.iter().all(u8::is_ascii_uppercase) { Ok(Self(letters)) } else { Err(NotACountry) }
-    }
-}
-
-impl fmt::Display for Country {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [first, second] = self.0.map(char::from);
-        write!(f, "{first}{second}")
-    }
-}
-
-impl fmt::Debug for Country {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl TryFrom<String> for Country {
-    type Error = NotACountry;
-
-    fn try_from(text: String) -> Result<Self, NotACountry> {
-        Self::parse(&text)
-    }
-}
-
-impl From<Country> for String {
-    fn from(country: Country) -> Self {
-        country.to_string()
     }
 }
 
@@ -385,7 +374,19 @@ impl<'a> Owner<'a> {
 
     /// Whether a second factor is enrolled.
     pub const fn second_factor(&self) -> bool {
-        self.account.totp.is_some() || self.master().totp.is_some()
+        self.account.has_factor() || self.master().has_factor()
+    }
+
+    /// Until when nothing is widened; `None` when nothing holds it at `now`.
+    pub fn held(&self, now: Timestamp) -> Option<Timestamp> {
+        let until = self.account.widening_held_until.max(self.master().widening_held_until)?;
+        (now < until).then_some(until)
+    }
+
+    /// A margin-restricted country that the account or its master lives in.
+    pub fn restricted_residence(&self, policy: &Policy) -> Option<Country> {
+        let homes = [self.account.residence, self.master().residence];
+        homes.into_iter().flatten().find(|home| policy.margin_restricted.contains(*home))
     }
 
     /// Whether `terms` bind this account.
@@ -433,7 +434,7 @@ mod tests {
         assert!(read("margin-special-key", "margin-other").contains("margin-other"));
         assert!(read("\"portfolio_margin\":\"none\"", "\"portfolio_margin\":\"max\"").contains("max"));
         assert!(read("\"vip\"", "\"vipp\"").contains("vipp"));
-        assert!(read("\"format\":1", "\"format\":2").contains("newer"));
+        assert!(read("\"format\":2", "\"format\":3").contains("newer"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::effective::{Standing, key_standing};
 use crate::issue::Case;
 use crate::key::KeyKind;
 use crate::refusal::Refusal;
+use crate::step_up::{FactorSet, StepUp};
 use core::net::IpAddr;
 use latchkey_protocol::{AccountId, KeyId, Permission, PermissionSet};
 
@@ -18,6 +19,8 @@ pub struct Caller {
     pub from: Option<IpAddr>,
     /// How the caller was recognised.
     pub via: Via,
+    /// What an owner showed for this one change; nobody else shows anything.
+    pub step_up: Option<StepUp>,
 }
 
 /// How a caller was recognised.
@@ -63,6 +66,11 @@ impl Caller {
             Via::World => Actor::World,
             Via::System => Actor::System,
         }
+    }
+
+    /// What was shown for this change.
+    pub fn factors(&self) -> FactorSet {
+        self.step_up.as_ref().map_or(FactorSet::EMPTY, StepUp::factors)
     }
 
     /// The key that made the call, when it was a signed one.

@@ -4,6 +4,7 @@
 
 use crate::account::Account;
 use crate::key::KeyRecord;
+use crate::step_up::FactorSet;
 use crate::stored::{key_id, optional_key_id};
 use crate::view::{AccountSummary, KeySummary};
 use core::net::IpAddr;
@@ -23,6 +24,8 @@ pub struct Change {
     pub effects: Vec<Effect>,
     /// Who changed what.
     pub audit: AuditEvent,
+    /// What owners are told; written in the same transaction, sent later.
+    pub notices: Vec<Notice>,
     /// When the change may be answered.
     pub answer_after: AnswerAfter,
     /// Which of exchange and live keys moves first.
@@ -162,6 +165,67 @@ pub struct AuditEvent {
     pub before: Vec<AuditState>,
     /// The records after.
     pub after: Vec<AuditState>,
+    /// Whether it was done.
+    #[serde(default, skip_serializing_if = "Outcome::is_done")]
+    pub outcome: Outcome,
+    /// With which factors, beyond being signed in.
+    #[serde(default, skip_serializing_if = "FactorSet::is_empty")]
+    pub with: FactorSet,
+}
+
+/// Whether what an audit record tells was done.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It was.
+    #[default]
+    Done,
+    /// It was not, for this reason; nothing was changed.
+    Refused(String),
+}
+
+impl Outcome {
+    /// Whether it was done.
+    pub const fn is_done(&self) -> bool {
+        matches!(self, Self::Done)
+    }
+}
+
+/// What an owner is told. The text is plain English without secrets.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notice {
+    /// Who is told.
+    pub account: AccountId,
+    /// What it is about.
+    pub kind: NoticeKind,
+    /// The key that it is about, when it is one.
+    #[serde(with = "optional_key_id")]
+    pub key: Option<KeyId>,
+    /// The text.
+    pub text: String,
+}
+
+/// What a notice is about.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoticeKind {
+    /// A signed call made, changed or ended a key.
+    SignedCall,
+    /// `permissionMode` had no effect.
+    ModeIgnored,
+    /// A key ends soon.
+    KeyExpiring,
+    /// A key has ended.
+    KeyEnded,
+    /// A key violates Default Security Controls, or does no longer.
+    Controls,
+    /// Keys are out of use, or in use again, because of the account's facts.
+    Standing,
+    /// Second factors, recovery codes or the password changed.
+    Factors,
+    /// An operator did something.
+    Operator,
 }
 
 /// What an audit record shows of a record.
@@ -196,6 +260,50 @@ pub enum Action {
     KeyEnabled,
     /// Keys were deleted.
     KeyDeleted,
+    /// Facts of an account changed.
+    AccountEdited,
+    /// A key was edited.
+    KeyEdited,
+    /// A key got a successor.
+    KeyRotated,
+    /// The life of keys ended.
+    KeyExpired,
+    /// The overlap of keys with their successors ended.
+    KeyRetired,
+    /// Keys that violated Default Security Controls were deleted, or what the rules keep of them was renewed.
+    KeysWatched,
+    /// Every key was deleted, or all that one key made.
+    KeysDeleted,
+    /// Every key was put out of use.
+    KeysDisabled,
+    /// The account left special-key mode.
+    SpecialModeLeft,
+    /// A second factor was added.
+    FactorAdded,
+    /// A second factor was taken away.
+    FactorRemoved,
+    /// Recovery codes were made anew.
+    RecoveryCodesMade,
+    /// A recovery code was used.
+    RecoveryCodeUsed,
+    /// The password changed.
+    PasswordChanged,
+    /// An operator took every second factor away.
+    FactorsReset,
+    /// An owner signed in.
+    SignedIn,
+    /// Somebody failed to sign in.
+    SignInFailed,
+    /// A proof for a change failed.
+    StepUpFailed,
+    /// Keys came from a file.
+    KeysImported,
+    /// A tax report key was made.
+    TaxKeyCreated,
+    /// A token for an operator was made.
+    OperatorTokenMade,
+    /// A token of an operator was revoked.
+    OperatorTokenRevoked,
 }
 
 #[cfg(test)]

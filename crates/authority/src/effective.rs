@@ -31,6 +31,10 @@ pub enum DeadReason {
     AccountFrozen,
     /// Its owner is not verified-plus.
     KycTooLow,
+    /// A successor took its place, and the overlap is over.
+    Retired,
+    /// A special key whose owner lives where margin is restricted.
+    ResidenceRestricted,
 }
 
 impl DeadReason {
@@ -42,6 +46,8 @@ impl DeadReason {
             Self::Disabled => "disabled",
             Self::AccountFrozen => "account-frozen",
             Self::KycTooLow => "kyc-too-low",
+            Self::Retired => "retired",
+            Self::ResidenceRestricted => "residence-restricted",
         }
     }
 }
@@ -69,17 +75,19 @@ pub struct Effective {
 }
 
 /// Where a key stands at `now`.
-/// Sources: Binance support, "How to Create API Keys on Binance" (KYC); API key guide (90 days).
+/// Sources: Binance support, "How to Create API Keys on Binance" (KYC); API key guide (90 days); margin special API
+/// key FAQ, 2026-05-14 (residence).
 pub fn key_standing(policy: &Policy, owner: &Owner<'_>, key: &KeyRecord, now: Timestamp) -> Standing {
-    let over = || key.life_end(policy).is_some_and(|end| end <= now);
-    let dead = match key.state {
-        KeyState::Deleted { .. } => DeadReason::Deleted,
-        KeyState::Expired { .. } => DeadReason::Expired,
-        _ if over() => DeadReason::Expired,
-        KeyState::Disabled { .. } => DeadReason::Disabled,
-        KeyState::Active if owner.frozen().is_some() => DeadReason::AccountFrozen,
-        KeyState::Active if owner.kyc() < Kyc::VerifiedPlus => DeadReason::KycTooLow,
-        KeyState::Active => return Standing::Alive,
+    let restricted = || key.kind.scope().is_some() && owner.restricted_residence(policy).is_some();
+    let dead = match (&key.state, key.over(policy, now)) {
+        (KeyState::Deleted { .. }, _) => DeadReason::Deleted,
+        (KeyState::Expired { .. }, _) => DeadReason::Expired,
+        (KeyState::Active | KeyState::Disabled { .. }, Some(over)) => over,
+        (KeyState::Disabled { .. }, None) => DeadReason::Disabled,
+        (KeyState::Active, None) if owner.frozen().is_some() => DeadReason::AccountFrozen,
+        (KeyState::Active, None) if owner.kyc() < Kyc::VerifiedPlus => DeadReason::KycTooLow,
+        (KeyState::Active, None) if restricted() => DeadReason::ResidenceRestricted,
+        (KeyState::Active, None) => return Standing::Alive,
     };
     Standing::Dead(dead)
 }
@@ -91,7 +99,7 @@ pub fn effective_permissions(policy: &Policy, owner: &Owner<'_>, key: &KeyRecord
     if standing != Standing::Alive {
         return effective;
     }
-    effective.until = key.life_end(policy);
+    effective.until = [key.life_end(policy), key.retiring.map(|retiring| retiring.at)].into_iter().flatten().min();
     let subject = Subject {
         policy,
         owner: *owner,

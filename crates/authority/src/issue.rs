@@ -5,7 +5,7 @@
 
 use crate::account::{Account, Owner};
 use crate::caller::Caller;
-use crate::change::{Action, AnswerAfter, AuditEvent, AuditState, Change, Direction, Effect, Guard, Write};
+use crate::change::{Action, AnswerAfter, AuditEvent, AuditState, Change, Direction, Effect, Guard, Outcome, Write};
 use crate::key::KeyRecord;
 use crate::policy::Policy;
 use crate::ports::Loaded;
@@ -116,7 +116,10 @@ impl<'a> Draft<'a> {
                 key: addressed,
                 before,
                 after,
+                outcome: Outcome::Done,
+                with: caller.factors(),
             },
+            notices: Vec::new(),
             answer_after,
             direction,
         }

@@ -6,11 +6,12 @@
 //!  made → Active ─ disable → Disabled
 //!            │                │
 //!            ├─ life over → Expired ── delete ─┐
-//!            └──── delete ────┴────────────────┴→ Deleted (a tombstone; its id never comes back)
+//!            └─ delete, grace or overlap over ─┴→ Deleted (a tombstone; its id never comes back)
 //! ```
 
 use crate::account::{Owner, Product, Sealed};
 use crate::change::Actor;
+use crate::effective::DeadReason;
 use crate::ip::IpRestriction;
 use crate::label::Label;
 use crate::policy::{Policy, ReplayRule};
@@ -61,6 +62,12 @@ pub struct KeyRecord {
     pub accepts: AcceptedProofs,
     /// Its own rule on repeated calls; `None` is the policy's.
     pub replay: Option<ReplayRule>,
+    /// Set once a successor took its place; the key then lives only for the overlap.
+    #[serde(default)]
+    pub retiring: Option<Retiring>,
+    /// What the rules that act with time keep of it.
+    #[serde(default)]
+    pub watch: Watch,
     /// Counts the changes of this record, from 1.
     pub version: u64,
 }
@@ -73,17 +80,32 @@ impl KeyRecord {
         self.material.key_type()
     }
 
-    /// When a key that is still without an IP list ends; `None` is never.
+    /// When a key that is still without an IP list ends; `None` is never. A longer life in a new policy revives
+    /// nothing: the earlier of today's end and the one that was written holds.
     pub fn life_end(&self, policy: &Policy) -> Option<Timestamp> {
-        policy.unrestricted_end(self.unrestricted_since?)
+        let now = policy.unrestricted_end(self.unrestricted_since?);
+        [now, self.watch.life_end].into_iter().flatten().min()
     }
 
-    /// Whether it counts towards the keys of its account at `now`: active and disabled ones do.
-    pub fn counts(&self, policy: &Policy, now: Timestamp) -> bool {
-        match self.state {
-            KeyState::Active | KeyState::Disabled { .. } => self.life_end(policy).is_none_or(|end| now < end),
-            KeyState::Expired { .. } | KeyState::Deleted { .. } => false,
+    /// Whether its life without an IP list, or its overlap with a successor, is over at `now`.
+    pub fn over(&self, policy: &Policy, now: Timestamp) -> Option<DeadReason> {
+        if self.life_end(policy).is_some_and(|end| end <= now) {
+            Some(DeadReason::Expired)
+        } else if self.retiring.is_some_and(|retiring| retiring.at <= now) {
+            Some(DeadReason::Retired)
+        } else {
+            None
         }
+    }
+
+    /// Whether it has not ended at `now`: active or disabled, and its time not over.
+    pub fn lives(&self, policy: &Policy, now: Timestamp) -> bool {
+        matches!(self.state, KeyState::Active | KeyState::Disabled { .. }) && self.over(policy, now).is_none()
+    }
+
+    /// Whether it counts towards the keys of its account at `now`: living ones do, unless a successor counts instead.
+    pub fn counts(&self, policy: &Policy, now: Timestamp) -> bool {
+        self.retiring.is_none() && self.lives(policy, now)
     }
 }
 
@@ -257,6 +279,39 @@ pub enum DeleteReason {
     ControlsViolated,
     /// The account left special-key mode.
     LeftSpecialMode,
+    /// Its overlap with a successor is over.
+    Retired,
+    /// The key that made it, directly or not, was ended with all that it made.
+    MakerEnded,
+}
+
+/// A key that has a successor: both live for a while, then this one is deleted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retiring {
+    /// The key that took its place.
+    #[serde(with = "key_id")]
+    pub successor: KeyId,
+    /// Since when both live.
+    pub since: Timestamp,
+    /// When it ends at the latest.
+    pub at: Timestamp,
+    /// It ends earlier once it was not used for so many hours.
+    pub idle_hours: Option<u16>,
+}
+
+/// What the rules that act with time keep of a key. Written with each change of it, never by hand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Watch {
+    /// Since when it violates Default Security Controls; the grace runs from here.
+    pub violating: Option<Timestamp>,
+    /// When its life without an IP list ends, by the policy at the time of writing.
+    pub life_end: Option<Timestamp>,
+    /// Of how many days before its end its owner was last told.
+    pub warned_days: Option<u16>,
+    /// When it next needs the sweep; `None` is never.
+    pub due: Option<Timestamp>,
 }
 
 /// What an account could do at the time a key was made.
@@ -343,6 +398,13 @@ mod tests {
         stored.material = Material::Ed25519(PublicMaterial { der: vec![1, 2, 3], fingerprint: [9; 32], shared: true });
         stored.ip = IpRestriction::Unrestricted;
         stored.made_by = Some(KeyId(5));
+        stored.retiring = Some(Retiring {
+            successor: KeyId(6),
+            since: Timestamp::from_millis(1),
+            at: Timestamp::from_millis(2),
+            idle_hours: Some(3),
+        });
+        stored.watch.violating = Some(Timestamp::from_millis(4));
         stored.symbols = Some(vec![Symbol::parse("BTCUSDT").unwrap()]);
         stored.state = KeyState::Deleted {
             at: Timestamp::from_millis(3),
@@ -364,7 +426,7 @@ mod tests {
         assert!(read("\"state\":\"active\"", "\"state\":\"dozing\"").contains("dozing"));
         assert!(read("\"hmac\"", "\"sha1\"").contains("sha1"));
         assert!(read("127.0.0.1", "127.0.0.1/8").contains("IP rule"));
-        assert!(read("\"format\":1", "\"format\":9").contains("`9`"));
+        assert!(read("\"format\":2", "\"format\":9").contains("`9`"));
     }
 
     #[test]

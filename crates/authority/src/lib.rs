@@ -3,12 +3,13 @@
 //! Pure: time, randomness and the exchange's facts come in as values; decisions go out as a [`change::Change`].
 //! Start at [`service::Authority`]: every door changes accounts and keys through it, and through nothing else.
 //!
-//! What this crate never does: admit a call, open a sealed secret, keep a fact of the exchange, or read a clock.
+//! What this crate never does: admit a call, keep a fact of the exchange, or read a clock.
 //!
 //! | module | what | who asks |
 //! |---|---|---|
 //! | [`service`] | the way in: load, decide, save, tell | consoles, signed endpoints, worlds |
 //! | [`issue`], [`caller`] | the decisions, and who may ask for what | [`service`] |
+//! | [`step_up`] | proofs beyond being signed in, each for one change | consoles |
 //! | [`refusal`] | every reason to refuse a change, and its answer on the wire | faces |
 //! | [`policy`] | the numbers that vary by source or operator, and their profiles | everybody |
 //! | [`permission_rules`] | what each permission needs: one row a permission | here |
@@ -32,6 +33,7 @@ pub mod policy;
 pub mod ports;
 pub mod refusal;
 pub mod service;
+pub mod step_up;
 pub mod stored;
 pub mod trading;
 pub mod view;

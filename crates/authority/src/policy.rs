@@ -3,6 +3,8 @@
 //! Nothing else in the crate holds such a number. A profile selects a column whole; [`PolicyOverrides`] then
 //! replaces single fields, as the `[policy]` table of a configuration or world file does.
 
+use crate::account::CountrySet;
+use crate::step_up::StepUpRule;
 use latchkey_protocol::Timestamp;
 
 /// Declares [`Policy`] and [`PolicyOverrides`] from one table. Columns: default, `binance-2026`, `vip4-2026-01`.
@@ -106,6 +108,24 @@ policy! {
     hmac_without_ip_reads_only: bool = true, true, true;
     /// Days until a key that violates the controls is deleted.
     dsc_grace_days: u16 = 7, 7, 7;
+    /// Whether signed calls may make keys; a signed call cannot show a second factor.
+    signed_key_creation: SignedKeyCreation = SignedKeyCreation::Allow, SignedKeyCreation::Allow, SignedKeyCreation::Allow;
+    /// What an owner shows to make, widen, rotate, enable or delete a key, to end a freeze or to change factors.
+    /// Source: API key guide ("each edit is confirmed by 2FA").
+    step_up_widening: StepUpRule = StepUpRule::Factor, StepUpRule::Factor, StepUpRule::Factor;
+    /// What an owner shows to let a key withdraw.
+    step_up_withdrawals: StepUpRule = StepUpRule::FactorAndEmail, StepUpRule::FactorAndEmail, StepUpRule::FactorAndEmail;
+    /// What an owner shows to turn Default Security Controls off.
+    step_up_controls_off: StepUpRule = StepUpRule::FactorAndEmail, StepUpRule::FactorAndEmail, StepUpRule::FactorAndEmail;
+    /// What an owner shows to enrol the first second factor.
+    first_factor: StepUpRule = StepUpRule::PasswordAndEmail, StepUpRule::PasswordAndEmail, StepUpRule::PasswordAndEmail;
+    /// Hours during which nothing is widened after an operator took second factors away.
+    reset_hold_hours: u16 = 24, 24, 24;
+    /// Countries whose residents have no special keys.
+    /// Source: margin special API key FAQ, 2026-05-14 (the list is the operator's).
+    margin_restricted: CountrySet = CountrySet::EMPTY, CountrySet::EMPTY, CountrySet::EMPTY;
+    /// Longest overlap in hours of a key with its successor.
+    rotation_overlap_max_hours: u16 = 720, 720, 720;
     /// Shortest (widest) IPv4 prefix of an IP rule, 1 to 32.
     ip_prefix_min_v4: u8 = 16, 16, 16;
     /// Shortest (widest) IPv6 prefix of an IP rule, 1 to 128.
@@ -191,6 +211,18 @@ pub enum ReplayRule {
     All,
 }
 
+/// See [`Policy::signed_key_creation`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignedKeyCreation {
+    /// They may.
+    Allow,
+    /// They may, for addresses that the calling key may be used from itself.
+    WithinCallersIps,
+    /// They may not.
+    Deny,
+}
+
 /// A value outside the bounds of its field.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("policy field `{field}` must be {bounds}")]
@@ -219,6 +251,9 @@ impl Policy {
             ("key_share_percent", policy.key_share_percent <= 100, "0 to 100"),
             ("ip_prefix_min_v4", (1..=32).contains(&policy.ip_prefix_min_v4), "1 to 32"),
             ("ip_prefix_min_v6", (1..=128).contains(&policy.ip_prefix_min_v6), "1 to 128"),
+            // Nothing else stands between a stolen password and these.
+            ("step_up_withdrawals", policy.step_up_withdrawals.needs_factor(), "a rule with a factor"),
+            ("first_factor", policy.first_factor.needs_password(), "a rule with the password"),
             ("recv_window_max_ms", (1..=3_600_000).contains(&policy.recv_window_max_ms), "1 to 3600000"),
         ];
         match bounds.into_iter().find(|(_, within, _)| !within) {

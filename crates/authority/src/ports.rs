@@ -1,12 +1,13 @@
 //! What this crate asks of the world. Adapters on the fourth floor answer.
 
 use crate::account::{Account, Email, Owner, Sealed};
-use crate::change::{Change, Committed, EffectId};
+use crate::change::{AuditEvent, Change, Committed, EffectId, Notice};
 use crate::key::KeyRecord;
 use crate::refusal::Refusal;
 use core::future::Future;
 use latchkey_crypto::key_type::KeyType;
-use latchkey_protocol::{AccountId, ApiKey, KeyId};
+use latchkey_protocol::{AccountId, ApiKey, KeyId, Timestamp};
+use zeroize::Zeroizing;
 
 /// The four ports, tied together by whoever assembles the house.
 pub trait Ports: Send + Sync {
@@ -53,6 +54,183 @@ pub trait Store: Send + Sync {
     /// Applies a change whole or not at all: checks every expected version and guard, takes the next revision,
     /// writes the records, the outbox and the audit record, and makes all of it durable.
     fn commit(&self, change: Change) -> impl Future<Output = Result<Committed, StoreError>> + Send;
+}
+
+/// Finds accounts and keys across a store.
+pub trait Directory: Send + Sync {
+    /// The accounts whose id is above `after`, in that order, at most `limit`.
+    fn accounts(&self, after: AccountId, limit: u32) -> impl Future<Output = Result<Vec<Account>, StoreError>> + Send;
+
+    /// The sub-accounts of `master`, oldest first.
+    fn sub_accounts(&self, master: AccountId) -> impl Future<Output = Result<Vec<Account>, StoreError>> + Send;
+
+    /// Whose key it is, deleted or not.
+    fn account_of_key(&self, key: KeyId) -> impl Future<Output = Result<Option<AccountId>, StoreError>> + Send;
+
+    /// Accounts with a key whose [`crate::key::Watch::due`] is not after `now`, each once, at most `limit`.
+    fn due(&self, now: Timestamp, limit: u32) -> impl Future<Output = Result<Vec<AccountId>, StoreError>> + Send;
+}
+
+/// What is written down without a change, and what owners are told.
+pub trait Notes: Send + Sync {
+    /// Writes an audit record of something that changed nothing: what was refused, a sign-in. It takes a revision
+    /// of its own, which is the answer.
+    fn note(&self, event: AuditEvent) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// The notices for `account` with a number above `after`, oldest first, at most `limit`.
+    fn notices(
+        &self,
+        account: AccountId,
+        after: u64,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<KeptNotice>, StoreError>> + Send;
+
+    /// Notices that were not sent yet, oldest first, at most `limit`.
+    fn unsent_notices(&self, limit: u32) -> impl Future<Output = Result<Vec<KeptNotice>, StoreError>> + Send;
+
+    /// Marks notices as sent.
+    fn mark_sent(&self, ids: &[u64]) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// A notice as it rests.
+#[derive(Clone, PartialEq, Debug)]
+pub struct KeptNotice {
+    /// Its number, above zero, in the order of writing.
+    pub id: u64,
+    /// When it was written.
+    pub at: Timestamp,
+    /// What it says.
+    pub notice: Notice,
+    /// Whether it was sent.
+    pub sent: bool,
+}
+
+/// Short-lived records of the faces: sessions, ceremonies, attempts. None of them is a fact of an account.
+///
+/// Names are SHA-256 of random tokens or of texts, never a token itself. An item that has expired is not there.
+pub trait Shelf: Send + Sync {
+    /// Puts an item where none is. `false`: there is one that has not expired; nothing was changed. `now` is the time
+    /// by which expiry of the one before is judged.
+    fn put(
+        &self,
+        kind: ShelfKind,
+        key: [u8; 32],
+        owner: Option<AccountId>,
+        value: &[u8],
+        now: Timestamp,
+        expires: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Looks at an item.
+    fn get(
+        &self,
+        kind: ShelfKind,
+        key: [u8; 32],
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<ShelfItem>, StoreError>> + Send;
+
+    /// Replaces an item that is still at `version`. `false`: it is not.
+    fn swap(
+        &self,
+        kind: ShelfKind,
+        key: [u8; 32],
+        version: u64,
+        value: &[u8],
+        expires: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Takes an item away and answers with it: of those who ask at once, one gets it.
+    fn take(
+        &self,
+        kind: ShelfKind,
+        key: [u8; 32],
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<ShelfItem>, StoreError>> + Send;
+
+    /// The items of a kind, of one owner or of all, newest first, at most `limit`.
+    fn list(
+        &self,
+        kind: ShelfKind,
+        owner: Option<AccountId>,
+        now: Timestamp,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<ShelfItem>, StoreError>> + Send;
+
+    /// Takes away every item of a kind that belongs to `owner`; how many they were.
+    fn remove_owner(&self, kind: ShelfKind, owner: AccountId) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Takes away what has expired; how many they were.
+    fn sweep(&self, now: Timestamp) -> impl Future<Output = Result<u64, StoreError>> + Send;
+}
+
+/// What lies on the shelf.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ShelfKind {
+    /// A browser's or program's session.
+    Session,
+    /// A sign-in between the password and the second factor.
+    SignIn,
+    /// A step-up ceremony.
+    Ceremony,
+    /// A one-time code, or the counter of a passkey, that was used.
+    TotpStep,
+    /// Failed attempts, and when the next is heard.
+    Attempts,
+    /// The answer to a creation, for repeats of it.
+    Idempotency,
+    /// A token of an operator.
+    OperatorToken,
+    /// A message of the demo's mailbox.
+    Mailbox,
+}
+
+impl ShelfKind {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::Session,
+        Self::SignIn,
+        Self::Ceremony,
+        Self::TotpStep,
+        Self::Attempts,
+        Self::Idempotency,
+        Self::OperatorToken,
+        Self::Mailbox,
+    ];
+
+    /// The name under which a store keeps it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::SignIn => "sign-in",
+            Self::Ceremony => "ceremony",
+            Self::TotpStep => "totp-step",
+            Self::Attempts => "attempts",
+            Self::Idempotency => "idempotency",
+            Self::OperatorToken => "operator-token",
+            Self::Mailbox => "mailbox",
+        }
+    }
+}
+
+/// An item of the shelf.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ShelfItem {
+    /// Its name.
+    pub key: [u8; 32],
+    /// Whose it is.
+    pub owner: Option<AccountId>,
+    /// What it holds; may be private, so it does not print.
+    pub value: Vec<u8>,
+    /// Counts its changes, from 1.
+    pub version: u64,
+    /// When it is gone.
+    pub expires: Timestamp,
+}
+
+impl core::fmt::Debug for ShelfItem {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "ShelfItem({:?}, version {}, {} bytes)", self.owner, self.version, self.value.len())
+    }
 }
 
 /// An account and what decisions about it ask.
@@ -121,6 +299,8 @@ pub enum Purpose {
     HmacSecret,
     /// The seed of one-time codes.
     TotpSeed,
+    /// The seed of one-time codes that are not enrolled yet.
+    PendingTotp,
 }
 
 impl Purpose {
@@ -129,6 +309,7 @@ impl Purpose {
         match self {
             Self::HmacSecret => "hmac-secret",
             Self::TotpSeed => "totp-seed",
+            Self::PendingTotp => "pending-totp",
         }
     }
 }
@@ -144,10 +325,21 @@ pub struct SealFor {
     pub key: Option<(KeyId, KeyType)>,
 }
 
-/// Seals secrets and delivers randomness.
+/// A seal that does not open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the seal does not open")]
+pub struct SealBroken;
+
+/// Seals and opens secrets, and delivers randomness.
 pub trait Secrets: Send + Sync {
     /// Seals `secret`, bound to what it is for.
     fn seal(&self, what: SealFor, secret: &[u8]) -> Sealed;
+
+    /// Opens what was sealed for `what`.
+    ///
+    /// # Errors
+    /// [`SealBroken`] when it was sealed for something else, elsewhere, or is damaged.
+    fn open(&self, what: SealFor, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, SealBroken>;
 
     /// Fills `bytes` from the system's random source, or stops the program.
     fn random(&self, bytes: &mut [u8]);

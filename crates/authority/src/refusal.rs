@@ -3,10 +3,12 @@
 //! [`Refusal`] prints as plain English for our own surfaces. [`Refusal::api_error`] is the answer on the compatible
 //! routes, which tells less.
 
+use crate::account::Country;
 use crate::effective::DeadReason;
 use crate::ip::IpError;
 use crate::label::LabelError;
 use crate::permission_rules::Need;
+use crate::step_up::{Demand, StepUpFlaw};
 use latchkey_crypto::public_key::PublicKeyError;
 use latchkey_protocol::code::{self, ApiError};
 use latchkey_protocol::{Asset, Permission, Symbol, Timestamp};
@@ -38,6 +40,31 @@ pub enum Refusal {
     /// An owner would do what only operators do.
     #[error("only an operator can do this")]
     OnlyByOperator,
+
+    /// The change needs a proof beyond being signed in.
+    #[error("this needs a second look: show your second factor for this change")]
+    StepUpNeeded(Box<Demand>),
+    /// The proof that was given does not count.
+    #[error("the proof does not count: {0}")]
+    StepUpWrong(StepUpFlaw),
+    /// An operator took the second factors away a short time ago.
+    #[error("nothing can be widened until {}, because the second factors were reset", until.as_millis())]
+    WideningHeld {
+        /// Its end.
+        until: Timestamp,
+    },
+    /// Policy lets no signed call make keys.
+    #[error("signed calls cannot make keys here")]
+    SignedCreationDenied,
+    /// A signed call would open addresses that its own key cannot be used from.
+    #[error("a signed call can only open addresses that its own key may be used from")]
+    OutsideCallersIps,
+    /// The record was changed since the caller saw it.
+    #[error("it was changed meanwhile: it is at version {found}")]
+    Stale {
+        /// The version that it has.
+        found: u64,
+    },
 
     /// The label is none.
     #[error("the label {0}")]
@@ -97,6 +124,9 @@ pub enum Refusal {
     /// The master has not signed the special-key terms.
     #[error("the terms of margin special keys must be signed by the master account")]
     TermsNotSigned,
+    /// The owner lives where margin is restricted.
+    #[error("special keys are not for residents of `{0}`")]
+    ResidenceRestricted(Country),
     /// The account left special-key mode a short time ago.
     #[error("special-key mode is in cooldown until {}", until.as_millis())]
     Cooldown {
@@ -106,6 +136,24 @@ pub enum Refusal {
     /// The account has as many keys as it may.
     #[error("the account already has {0} keys")]
     TooManyKeys(u16),
+    /// The account has its tax report key already.
+    #[error("the account already has a tax report key")]
+    TaxKeyExists,
+    /// What special and tax keys may do follows from their kind.
+    #[error("the permissions of this kind of key cannot be chosen")]
+    PermissionsFixed,
+    /// An entry that is to be taken away is not in the list.
+    #[error("`{0}` is not in the IP list of the key")]
+    IpNotListed(Box<str>),
+    /// The key has a successor already, or is one whose predecessor still lives.
+    #[error("the key is being rotated already")]
+    RotationUnderWay,
+    /// The overlap is longer than policy allows, or idle for no time at all.
+    #[error("the overlap must be at most {0} hours, and an idle time at least one")]
+    OverlapOutOfRange(u16),
+    /// A key that only reads by its mode cannot become one of another type.
+    #[error("a special key in READ mode stays an Ed25519 key")]
+    RotationChangesType,
     /// A permission cannot be granted.
     #[error("the permission `{0}` {explanation}", explanation = .1.explanation())]
     PermissionNeeds(Permission, Need),
@@ -122,6 +170,42 @@ pub enum Refusal {
     /// An operator disabled or froze it; the owner cannot undo that.
     #[error("an operator did this; only an operator can undo it")]
     HeldByOperator,
+
+    /// Asset sub-accounts have no keys managed by signed calls.
+    #[error("this is not possible for an asset sub-account")]
+    AssetSubAccount,
+    /// The addressed account is not a sub-account of the caller.
+    #[error("there is no such sub-account")]
+    SubAccountUnknown,
+    /// Terms, controls and identity are the master's.
+    #[error("this is decided by the master account")]
+    DecidedByMaster,
+
+    /// The account is of another type than cross margin classic.
+    #[error("only a cross margin classic account can leave special-key mode")]
+    NotCrossMarginClassic,
+    /// The account is being liquidated.
+    #[error("the account is being liquidated")]
+    InLiquidation,
+    /// The account owes something.
+    #[error("the account has an outstanding liability")]
+    HasLiability,
+
+    /// There is no passkey of this id.
+    #[error("there is no such passkey")]
+    PasskeyUnknown,
+    /// A passkey of this id is enrolled already.
+    #[error("this passkey is enrolled already")]
+    PasskeyKnown,
+    /// The one-time codes are not enrolled.
+    #[error("one-time codes are not enrolled")]
+    TotpUnknown,
+    /// The last second factor is needed while keys live.
+    #[error("the last second factor cannot be removed while keys live")]
+    LastFactor,
+    /// The recovery code is none of the account's.
+    #[error("the recovery code is not one of this account, or was used")]
+    RecoveryCodeUnknown,
 
     /// The e-mail address belongs to another account.
     #[error("the e-mail address is already taken")]
@@ -156,14 +240,18 @@ impl Refusal {
             | Self::NotBySignedCall
             | Self::NotByOperator
             | Self::OnlyByOperator
+            | Self::SignedCreationDenied
+            | Self::OutsideCallersIps
             | Self::AccountUnknown => code::REJECTED_KEY_SAPI.plain(),
 
             Self::Label(_) => invalid("apiName"),
-            Self::Ip(_) | Self::IpListEmpty => invalid("ip"),
+            Self::Ip(_) | Self::IpListEmpty | Self::IpNotListed(_) => invalid("ip"),
             Self::PublicKey(error) => code::BAD_PUBLIC_KEY.with([sentence(&error.to_string())]),
             Self::TooManySymbols(_) => invalid("symbols"),
             Self::CreatedOutOfRange => invalid("created"),
-            Self::EmailTaken | Self::MasterUnknown | Self::MasterIsSubAccount => invalid("email"),
+            Self::EmailTaken | Self::SubAccountUnknown | Self::MasterUnknown | Self::MasterIsSubAccount => {
+                invalid("email")
+            }
             Self::ApiKeyTaken => invalid("apiKey"),
             Self::VipOutOfRange => invalid("vip"),
             Self::BalanceNotPositive(_) => invalid("amount"),
@@ -172,7 +260,12 @@ impl Refusal {
 
             Self::NoMarginAccount => code::NO_MARGIN_ACCOUNT.plain(),
             Self::NoSecondFactor => code::NEED_ENABLE_2FA.plain(),
-            Self::PortfolioMarginUnsupported => code::UNSUPPORTED_OPERATION.plain(),
+            Self::PortfolioMarginUnsupported
+            | Self::NotCrossMarginClassic
+            | Self::InLiquidation
+            | Self::HasLiability
+            | Self::AssetSubAccount
+            | Self::PermissionsFixed => code::UNSUPPORTED_OPERATION.plain(),
             Self::CrossMarginProForbidden => code::FORBIDDEN.plain(),
             Self::VipTooLow { .. } => code::NOT_WHITELIST_USER.plain(),
             Self::TermsNotSigned => code::AGREEMENT_NOT_CONFIRMED.plain(),
@@ -182,6 +275,21 @@ impl Refusal {
             | Self::KycTooLow
             | Self::NoDeposit
             | Self::PermissionNeeds(..)
+            | Self::StepUpNeeded(_)
+            | Self::StepUpWrong(_)
+            | Self::WideningHeld { .. }
+            | Self::Stale { .. }
+            | Self::ResidenceRestricted(_)
+            | Self::TaxKeyExists
+            | Self::RotationUnderWay
+            | Self::OverlapOutOfRange(_)
+            | Self::RotationChangesType
+            | Self::DecidedByMaster
+            | Self::PasskeyUnknown
+            | Self::PasskeyKnown
+            | Self::TotpUnknown
+            | Self::LastFactor
+            | Self::RecoveryCodeUnknown
             | Self::HeldByOperator => code::UNAUTHORIZED_SAPI.plain(),
 
             Self::KeyUnknown | Self::NameUnknown | Self::KeyDead(_) => code::NO_SUCH_API_KEY.plain(),

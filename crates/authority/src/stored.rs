@@ -5,8 +5,9 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// The format that this binary writes. It also reads the one before, once there is one.
-pub const FORMAT: u16 = 1;
+/// The format that this binary writes. It also reads the one before, in which passkeys, recovery codes, overlaps and
+/// what the rules keep of a key were not there.
+pub const FORMAT: u16 = 2;
 
 /// Why stored bytes are no record.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,10 @@
 //! Plain values that the tests of this crate share.
 
-use crate::account::{Account, CrossMarginPro, Email, Kyc, PortfolioMargin, Products, Sealed, Terms, TermsSigned};
+use crate::account::{
+    Account, CrossMarginPro, Email, Kyc, PortfolioMargin, Products, Sealed, SubKind, Terms, TermsSigned,
+};
 use crate::ip::{IpForms, IpRestriction, IpRule};
-use crate::key::{AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material};
+use crate::key::{AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material, Watch};
 use crate::label::Label;
 use crate::policy::Policy;
 use latchkey_protocol::{AccountId, ApiKey, KeyId, PermissionSet, Timestamp};
@@ -32,6 +34,10 @@ pub(crate) fn account(id: i64) -> Account {
         left_special_mode: None,
         password_hash: None,
         totp: Some(Sealed(vec![1])),
+        passkeys: vec![],
+        recovery: vec![],
+        widening_held_until: None,
+        sub_kind: SubKind::Normal,
         created,
         version: 1,
     }
@@ -57,6 +63,8 @@ pub(crate) fn key(id: u128) -> KeyRecord {
         capabilities: Capabilities { margin: true, futures: true, options: true, portfolio_margin: false },
         accepts: AcceptedProofs::Payload,
         replay: None,
+        retiring: None,
+        watch: Watch::default(),
         version: 1,
     }
 }

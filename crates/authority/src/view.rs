@@ -1,11 +1,12 @@
 //! What may be shown of records: typed, and without secrets.
 
 use crate::account::{
-    Account, Country, CrossMarginPro, Email, Frozen, Kyc, Owner, PortfolioMargin, Product, Products, TermsSigned,
+    Account, Country, CrossMarginPro, Email, Frozen, Kyc, Owner, Passkey, PortfolioMargin, Product, Products, SubKind,
+    TermsSigned,
 };
 use crate::effective::Effective;
 use crate::ip::IpRestriction;
-use crate::key::{AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, PermissionMode};
+use crate::key::{AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, PermissionMode, Retiring};
 use crate::label::Label;
 use crate::policy::ReplayRule;
 use crate::stored::{api_key, key_id, optional_key_id, permissions};
@@ -52,6 +53,18 @@ pub struct AccountSummary {
     pub password: bool,
     /// Whether one-time codes are enrolled.
     pub totp: bool,
+    /// See [`Account::passkeys`].
+    #[serde(default)]
+    pub passkeys: Vec<PasskeySummary>,
+    /// How many recovery codes are left.
+    #[serde(default)]
+    pub recovery_codes: usize,
+    /// See [`Account::widening_held_until`].
+    #[serde(default)]
+    pub widening_held_until: Option<Timestamp>,
+    /// See [`Account::sub_kind`].
+    #[serde(default)]
+    pub sub_kind: SubKind,
     /// See [`Account::created`].
     pub created: Timestamp,
     /// See [`Account::version`].
@@ -78,9 +91,31 @@ impl From<&Account> for AccountSummary {
             left_special_mode: account.left_special_mode,
             password: account.password_hash.is_some(),
             totp: account.totp.is_some(),
+            passkeys: account.passkeys.iter().map(PasskeySummary::from).collect(),
+            recovery_codes: account.recovery.len(),
+            widening_held_until: account.widening_held_until,
+            sub_kind: account.sub_kind,
             created: account.created,
             version: account.version,
         }
+    }
+}
+
+/// All of a passkey but what verifies it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasskeySummary {
+    /// See [`Passkey::id`].
+    pub id: String,
+    /// See [`Passkey::label`].
+    pub label: Label,
+    /// See [`Passkey::added`].
+    pub added: Timestamp,
+}
+
+impl From<&Passkey> for PasskeySummary {
+    fn from(passkey: &Passkey) -> Self {
+        Self { id: passkey.id.clone(), label: passkey.label.clone(), added: passkey.added }
     }
 }
 
@@ -128,6 +163,12 @@ pub struct KeySummary {
     pub accepts: AcceptedProofs,
     /// See [`KeyRecord::replay`].
     pub replay: Option<ReplayRule>,
+    /// See [`KeyRecord::retiring`].
+    #[serde(default)]
+    pub retiring: Option<Retiring>,
+    /// See [`crate::key::Watch::violating`].
+    #[serde(default)]
+    pub violating: Option<Timestamp>,
     /// See [`KeyRecord::version`].
     pub version: u64,
 }
@@ -154,6 +195,8 @@ impl From<&KeyRecord> for KeySummary {
             capabilities: key.capabilities,
             accepts: key.accepts,
             replay: key.replay,
+            retiring: key.retiring,
+            violating: key.watch.violating,
             version: key.version,
         }
     }

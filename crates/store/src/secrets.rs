@@ -8,7 +8,7 @@ pub mod key_file;
 use latchkey_admission::ports::OpenMaterial;
 use latchkey_authority::account::Sealed;
 use latchkey_authority::key::Material;
-use latchkey_authority::ports::{Purpose, SealFor, Secrets, StoreError};
+use latchkey_authority::ports::{Purpose, SealBroken, SealFor, Secrets, StoreError};
 use latchkey_crypto::key_type::KeyType;
 use latchkey_crypto::public_key::PublicKey;
 use latchkey_crypto::seal::wrap::WrappingKey;
@@ -16,6 +16,7 @@ use latchkey_crypto::seal::{Keyring, KeyringError, Opened, RootKey, SealContext,
 use latchkey_crypto::secret::SecretKey;
 use latchkey_crypto::verify::Verifier;
 use latchkey_protocol::{AccountId, KeyId};
+use zeroize::Zeroizing;
 
 use crate::random;
 use crate::sqlite::{SqliteStore, StoreId};
@@ -106,6 +107,11 @@ impl Secrets for Vault {
     fn seal(&self, what: SealFor, secret: &[u8]) -> Sealed {
         let key_id = key_id(what);
         Sealed(self.keyring.seal(&self.context(what, &key_id), secret, &mut random::fill))
+    }
+
+    fn open(&self, what: SealFor, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, SealBroken> {
+        let opened = Self::open(self, what, sealed).map_err(|_| SealBroken)?;
+        Ok(Zeroizing::new(opened.expose().to_vec()))
     }
 
     fn random(&self, bytes: &mut [u8]) {

@@ -3,10 +3,12 @@
 use super::{Case, Draft};
 use crate::account::{
     Account, Country, CrossMarginPro, Email, Frozen, Kyc, PasswordHash, PortfolioMargin, Product, Products, Sealed,
-    TermsSigned,
+    SubKind, TermsSigned,
 };
 use crate::caller::{Caller, Power, Via, authorise};
-use crate::change::{Action, Actor, AnswerAfter, AuditEvent, AuditState, Change, Direction, Effect, Guard, Write};
+use crate::change::{
+    Action, Actor, AnswerAfter, AuditEvent, AuditState, Change, Direction, Effect, Guard, Outcome, Write,
+};
 use crate::key::Scope;
 use crate::refusal::Refusal;
 use crate::trading::margin_wallet;
@@ -95,6 +97,10 @@ pub fn create_account(
         left_special_mode: None,
         password_hash: new.password_hash.clone(),
         totp,
+        passkeys: Vec::new(),
+        recovery: Vec::new(),
+        widening_held_until: None,
+        sub_kind: SubKind::Normal,
         created: new.created.unwrap_or(now),
         version: 1,
     };
@@ -109,7 +115,10 @@ pub fn create_account(
             key: None,
             before: Vec::new(),
             after: vec![AuditState::Account(AccountSummary::from(&account))],
+            outcome: Outcome::Done,
+            with: caller.factors(),
         },
+        notices: Vec::new(),
         accounts: vec![Write { record: account, expected: None }],
         keys: Vec::new(),
         guards: master.map(|master| Guard { account: master.id, version: master.version }).into_iter().collect(),

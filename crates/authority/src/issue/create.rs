@@ -5,7 +5,7 @@ use crate::account::{Kyc, Owner, Sealed};
 use crate::caller::{Power, authorise};
 use crate::change::{Action, AnswerAfter, Change, Direction};
 use crate::ip::{IpForms, IpRestriction, IpRule};
-use crate::key::{AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material, PublicMaterial};
+use crate::key::{AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material, PublicMaterial, Watch};
 use crate::label::Label;
 use crate::permission_rules::{Subject, unmet};
 use crate::refusal::Refusal;
@@ -186,6 +186,8 @@ pub(super) fn record(case: &Case<'_>, owner: &Owner<'_>, minted: &Minted, parts:
         capabilities: Capabilities::of(owner, parts.at),
         accepts: AcceptedProofs::default(),
         replay: None,
+        retiring: None,
+        watch: Watch::default(),
         version: 1,
     }
 }

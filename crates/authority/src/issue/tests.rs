@@ -121,7 +121,7 @@ impl Row<'_> {
             "tax-key" => (1, signed(KeyKind::Tax)),
             other => panic!("unknown caller {other}"),
         };
-        Caller { account: AccountId(account), from: None, via }
+        Caller { account: AccountId(account), from: None, via, step_up: None }
     }
 
     fn permissions(&self) -> PermissionSet {

@@ -4,6 +4,7 @@ use crate::caller::Via;
 use crate::change::{AuditEvent, Effect, EffectId, Write};
 use crate::issue::OpeningBalance;
 use crate::key::{KeyState, PermissionMode};
+use crate::ports::SealBroken;
 use crate::stored::Stored;
 use crate::tests::{NOW, account, api_key, pem};
 use core::pin::pin;
@@ -12,6 +13,7 @@ use core::task::{Context, Poll, Waker};
 use latchkey_protocol::{Amount, Asset, Permission, PermissionSet, Symbol, Wallet};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use zeroize::Zeroizing;
 
 /// Runs a future whose ports answer at once.
 fn now_or_never<T>(future: impl Future<Output = T>) -> T {
@@ -150,6 +152,12 @@ impl Secrets for House {
         Sealed(sealed)
     }
 
+    fn open(&self, what: SealFor, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, SealBroken> {
+        let bound = self.seal(what, &[]).0;
+        let secret = sealed.0.strip_prefix(bound.as_slice()).ok_or(SealBroken)?;
+        Ok(Zeroizing::new(secret.iter().map(|byte| byte ^ 0xff).collect()))
+    }
+
     fn random(&self, bytes: &mut [u8]) {
         let seed = self.counter.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let stream = (0u8..).flat_map(|block| latchkey_crypto::digest::sha256(&[&seed[..], &[block]].concat()));
@@ -204,7 +212,7 @@ fn authority() -> Authority<House> {
 }
 
 fn caller(via: Via) -> Caller {
-    Caller { account: AccountId(1), from: None, via }
+    Caller { account: AccountId(1), from: None, via, step_up: None }
 }
 
 fn new_key(permissions: PermissionSet) -> NewKey {

@@ -266,7 +266,7 @@ async fn make<P: Ports>(
 }
 
 const fn world_caller(account: AccountId) -> Caller {
-    Caller { account, from: None, via: Via::World }
+    Caller { account, from: None, via: Via::World, step_up: None }
 }
 
 async fn make_key<P: Ports>(

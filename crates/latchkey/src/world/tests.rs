@@ -4,10 +4,11 @@ use crate::credentials::{Credential, KeyCredential};
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use latchkey_authority::account::Sealed;
-use latchkey_authority::ports::{SealFor, Secrets};
+use latchkey_authority::ports::{SealBroken, SealFor, Secrets};
 use latchkey_authority::service::Authority;
 use latchkey_crypto::digest::sha256;
 use std::sync::atomic::{AtomicU64, Ordering};
+use zeroize::Zeroizing;
 
 mod made;
 mod refused;
@@ -22,6 +23,10 @@ struct Plain(AtomicU64);
 impl Secrets for Plain {
     fn seal(&self, _: SealFor, secret: &[u8]) -> Sealed {
         Sealed(secret.to_vec())
+    }
+
+    fn open(&self, _: SealFor, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, SealBroken> {
+        Ok(Zeroizing::new(sealed.0.clone()))
     }
 
     fn random(&self, bytes: &mut [u8]) {

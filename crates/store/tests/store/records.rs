@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use latchkey_authority::account::{
-    Account, CrossMarginPro, Email, Kyc, PortfolioMargin, Products, Sealed, Terms, TermsSigned,
+    Account, CrossMarginPro, Email, Kyc, PortfolioMargin, Products, Sealed, SubKind, Terms, TermsSigned,
 };
-use latchkey_authority::change::{Action, Actor, AnswerAfter, AuditEvent, Change, Direction, Effect, Write};
+use latchkey_authority::change::{Action, Actor, AnswerAfter, AuditEvent, Change, Direction, Effect, Outcome, Write};
 use latchkey_authority::ip::{IpForms, IpRestriction, IpRule};
-use latchkey_authority::key::{AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material};
+use latchkey_authority::key::{AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material, Watch};
 use latchkey_authority::label::Label;
 use latchkey_authority::policy::Policy;
+use latchkey_authority::step_up::FactorSet;
 use latchkey_protocol::{AccountId, ApiKey, KeyId, PermissionSet, Timestamp};
 use latchkey_store::random;
 use latchkey_store::sqlite::{SqliteSettings, SqliteStore};
@@ -41,6 +42,10 @@ pub(crate) fn account(id: i64) -> Account {
         left_special_mode: None,
         password_hash: None,
         totp: Some(Sealed(vec![1])),
+        passkeys: vec![],
+        recovery: vec![],
+        widening_held_until: None,
+        sub_kind: SubKind::Normal,
         created,
         version: 1,
     }
@@ -65,6 +70,8 @@ pub(crate) fn key(id: u128, account: i64) -> KeyRecord {
         capabilities: Capabilities { margin: true, futures: true, options: true, portfolio_margin: false },
         accepts: AcceptedProofs::Payload,
         replay: None,
+        retiring: None,
+        watch: Watch::default(),
         version: 1,
     }
 }
@@ -96,7 +103,10 @@ pub(crate) fn change(account: i64) -> Change {
             key: None,
             before: Vec::new(),
             after: Vec::new(),
+            outcome: Outcome::Done,
+            with: FactorSet::EMPTY,
         },
+        notices: Vec::new(),
         answer_after: AnswerAfter::Local,
         direction: Direction::Widening,
     }

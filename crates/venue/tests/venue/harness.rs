@@ -13,11 +13,11 @@ use latchkey_admission::limiter::Limiter;
 use latchkey_admission::ports::{Clock, Recorder, Venue as _};
 use latchkey_admission::{Answer, CallRecord, Outcome, Permit, Rejection, Rules, Trail, check};
 use latchkey_authority::account::{
-    Account, CrossMarginPro, Email, Kyc, PortfolioMargin, Products, Sealed, Terms, TermsSigned,
+    Account, CrossMarginPro, Email, Kyc, PortfolioMargin, Products, Sealed, SubKind, Terms, TermsSigned,
 };
 use latchkey_authority::ip::{IpForms, IpRestriction, IpRule};
 use latchkey_authority::key::{
-    AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material, PermissionMode, Scope,
+    AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material, PermissionMode, Scope, Watch,
 };
 use latchkey_authority::label::Label;
 use latchkey_authority::policy::{Policy, Profile};
@@ -204,6 +204,8 @@ impl House {
     pub(crate) fn holder_of(&self, created: &str) -> TestKey {
         let api_key = ApiKey::parse(text_of(created, "apiKey").as_bytes()).unwrap();
         TestKey { id: self.keys.live(&api_key).unwrap().id, api_key, secret: text_of(created, "secretKey") }
+            retiring: None,
+            watch: Watch::default(),
     }
 
     /// Puts an edit of a key in force.
@@ -369,3 +371,7 @@ fn account(id: i64) -> Account {
         version: 1,
     }
 }
+        passkeys: vec![],
+        recovery: vec![],
+        widening_held_until: None,
+        sub_kind: SubKind::Normal,

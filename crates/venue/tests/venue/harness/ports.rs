@@ -10,11 +10,14 @@ use latchkey_authority::account::{Account, Email, Sealed};
 use latchkey_authority::change::{Change, Committed, Effect, EffectId};
 use latchkey_authority::key::{KeyRecord, KeyState, Material};
 use latchkey_authority::policy::Policy;
-use latchkey_authority::ports::{Live, Loaded, NotSettled, Outbox, Ports, SealFor, Secrets, Store, StoreError};
+use latchkey_authority::ports::{
+    Live, Loaded, NotSettled, Outbox, Ports, SealBroken, SealFor, Secrets, Store, StoreError,
+};
 use latchkey_crypto::secret::SecretKey;
 use latchkey_crypto::verify::Verifier;
 use latchkey_protocol::{AccountId, ApiKey, KeyId};
 use latchkey_venue::sequencer::Exchange;
+use zeroize::Zeroizing;
 
 use super::HandClock;
 
@@ -170,6 +173,10 @@ impl Store for MemoryPorts {
 impl Secrets for MemoryPorts {
     fn seal(&self, _: SealFor, secret: &[u8]) -> Sealed {
         Sealed(secret.to_vec())
+    }
+
+    fn open(&self, _: SealFor, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, SealBroken> {
+        Ok(Zeroizing::new(sealed.0.clone()))
     }
 
     fn random(&self, bytes: &mut [u8]) {
