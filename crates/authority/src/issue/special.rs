@@ -16,7 +16,7 @@ use crate::refusal::Refusal;
 use crate::trading::margin_wallet;
 use crate::view::SpecialKeyView;
 use latchkey_crypto::key_type::KeyType;
-use latchkey_protocol::{ApiKey, Timestamp, TradingAccount};
+use latchkey_protocol::{ApiKey, Symbol, Timestamp, TradingAccount};
 
 /// A special key as it is asked for.
 pub struct NewSpecialKey {
@@ -127,7 +127,7 @@ pub fn edit_special_key_ip(case: Case<'_>, api_key: ApiKey, scope: Scope, ips: &
     if ip.rules().is_empty() {
         return Err(Refusal::IpListEmpty);
     }
-    let before = in_scope(&case, scope).find(|key| key.api_key == api_key).ok_or(Refusal::KeyUnknown)?;
+    let before = changeable(&case, scope).find(|key| key.api_key == api_key).ok_or(Refusal::KeyUnknown)?;
     if !before.counts(case.policy, case.now) {
         return Err(Refusal::KeyDead(DeadReason::Expired));
     }
@@ -145,10 +145,10 @@ pub fn delete_special_keys(case: Case<'_>, target: &SpecialTarget, scope: Scope)
     authorise(&case, &owner, Power::Special)?;
     let (doomed, missing): (Vec<&KeyRecord>, Refusal) = match (target.api_key, &target.label) {
         (Some(api_key), _) => {
-            (in_scope(&case, scope).filter(|key| key.api_key == api_key).collect(), Refusal::KeyUnknown)
+            (changeable(&case, scope).filter(|key| key.api_key == api_key).collect(), Refusal::KeyUnknown)
         }
         (None, Some(label)) => {
-            (in_scope(&case, scope).filter(|key| key.label.as_str() == label).collect(), Refusal::NameUnknown)
+            (changeable(&case, scope).filter(|key| key.label.as_str() == label).collect(), Refusal::NameUnknown)
         }
         (None, None) => return Err(Refusal::TargetMissing),
     };
@@ -190,6 +190,23 @@ fn special_key_records<'a>(
     authorise(case, &owner, Power::Special)?;
     let Case { policy, now, .. } = *case;
     Ok(in_scope(case, scope).filter(move |key| key.counts(policy, now)))
+}
+
+/// The special keys of `scope` that the caller may change: a key that may trade some pairs only changes none that may
+/// trade others.
+fn changeable<'a>(case: &Case<'a>, scope: Scope) -> impl Iterator<Item = &'a KeyRecord> + use<'a> {
+    let calling = case.loaded.keys.iter().find(|key| Some(key.id) == case.caller.key());
+    let bound = calling.and_then(|key| key.symbols.as_deref());
+    in_scope(case, scope).filter(move |key| bound.is_none_or(|bound| trades_within(key, bound)))
+}
+
+/// Whether every pair that a special key may trade is one of `bound`.
+fn trades_within(key: &KeyRecord, bound: &[Symbol]) -> bool {
+    match (key.kind.scope(), &key.symbols) {
+        (Some(Scope::Isolated(symbol)), _) => bound.contains(&symbol),
+        (_, Some(symbols)) => symbols.iter().all(|symbol| bound.contains(symbol)),
+        (_, None) => false,
+    }
 }
 
 /// The special keys of `scope` that are not deleted: no route of this family reaches any other key.

@@ -131,6 +131,38 @@ fn deleting_by_name_ends_every_key_of_the_name_in_its_scope_and_no_other() {
 }
 
 #[test]
+fn a_caller_bound_to_some_pairs_changes_no_key_that_trades_others() {
+    let pair = |text| Symbol::parse(text).unwrap();
+    let bound = |id, symbols: &[&str]| KeyRecord {
+        symbols: Some(symbols.iter().map(|text| pair(text)).collect()),
+        ..special(id, Scope::Cross, "bot")
+    };
+    let keys = vec![
+        special(10, Scope::Cross, "bot"),
+        bound(11, &["BTCUSDT"]),
+        bound(12, &["BTCUSDT", "ETHUSDT"]),
+        special(13, isolated(), "bot"),
+        special(14, Scope::Isolated(pair("ETHUSDT")), "bot"),
+    ];
+    let (mut loaded, caller) = (loaded(keys), signed());
+    loaded.keys[0].symbols = Some(vec![pair("BTCUSDT")]);
+    let named = || SpecialTarget { api_key: None, label: Some("bot".into()) };
+    let ended = |scope| {
+        let change = delete_special_keys(case(&loaded, &caller), &named(), scope)?;
+        Ok::<_, Refusal>(change.keys.iter().map(|write| write.record.id.0).collect::<Vec<_>>())
+    };
+    assert_eq!(ended(Scope::Cross), Ok(vec![11]));
+    assert_eq!(ended(isolated()), Ok(vec![13]));
+    assert_eq!(ended(Scope::Isolated(pair("ETHUSDT"))), Err(Refusal::NameUnknown));
+    let edited = |id| edit_special_key_ip(case(&loaded, &caller), api_key(id), Scope::Cross, "192.0.2.7").map(drop);
+    assert_eq!(edited(11), Ok(()));
+    assert_eq!((edited(10), edited(12)), (Err(Refusal::KeyUnknown), Err(Refusal::KeyUnknown)));
+    let other = SpecialTarget { api_key: Some(api_key(10)), label: None };
+    let refused = delete_special_keys(case(&loaded, &caller), &other, Scope::Cross).map(drop);
+    assert_eq!(refused, Err(Refusal::KeyUnknown));
+}
+
+#[test]
 fn a_list_ends_the_life_without_one_and_the_replies_keep_the_meaningless_zero() {
     let mut open = special(10, Scope::Cross, "bot");
     open.ip = IpRestriction::Unrestricted;
