@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use latchkey_admission::call::{Field, FoundBy, Listed, RawCall, RequestIds};
-use latchkey_admission::limiter::Limiter;
+use latchkey_admission::limiter::{Limiter, Limits};
 use latchkey_admission::live::{LiveAccount, LiveKey};
 use latchkey_admission::ports::{Clock, Keys, OpenMaterial, Recorder};
 use latchkey_admission::{Call, CallRecord, Outcome, Permit, Rejection, Rules, Trail, check};
@@ -25,7 +25,7 @@ use latchkey_authority::key::{
     AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material, PublicMaterial, Watch, make_key_id,
 };
 use latchkey_authority::label::Label;
-use latchkey_authority::policy::Policy;
+use latchkey_authority::policy::{Policy, Profile};
 use latchkey_crypto::key_type::KeyType;
 use latchkey_crypto::public_key::PublicKey;
 use latchkey_crypto::secret::SecretKey;
@@ -82,6 +82,10 @@ impl OpenMaterial for Opener {
     }
 }
 
+/// Limits that the bench does not reach; counted all the same.
+const UNLIMITED: Policy =
+    Policy { request_weight_per_minute: u32::MAX, raw_requests_per_5m: u32::MAX, ..Policy::of(Profile::Default) };
+
 /// The line without its door and its venue.
 struct House {
     catalog: Catalog,
@@ -103,7 +107,7 @@ impl House {
             catalog: Catalog::builtin(),
             keys: map,
             rules: Rules::from(&Policy::default()),
-            limiter: Limiter::new(),
+            limiter: Limiter::new(Limits::from(&UNLIMITED)),
             recorder: Arc::default(),
             clock: Arc::new(BenchClock),
             ids: RequestIds::new(7),
@@ -122,14 +126,16 @@ impl House {
 
     /// The checks in the order of the door's own line.
     fn admit(&self, raw: &RawCall<'_>, t: &mut Trail) -> Result<Permit, Rejection> {
+        self.limiter.admit(raw.peer, raw.path, t.arrived())?;
         let routed = check::route(raw, &self.catalog, t)?;
         self.limiter.arrive(&routed, t)?;
         let shaped = check::shape(routed, &self.rules, t)?;
         let known = check::key(shaped, &self.keys, t)?;
         let placed = check::ip(known)?;
         let timely = check::timing(placed, t)?;
-        let ready = self.limiter.budget(timely)?;
-        let proven = check::signature(ready, &Opener, t)?;
+        let ready = self.limiter.budget(timely, t)?;
+        let proven = check::signature(ready, &Opener, t);
+        let proven = self.limiter.verified(proven, t)?;
         let granted = check::permission(proven)?;
         let whole = check::parameters(granted)?;
         Ok(self.limiter.charge(whole, t)?.permit(t.id(), t.arrived()))

@@ -44,6 +44,12 @@ impl LiveAccount {
         self.record.load_full()
     }
 
+    /// The VIP level that counts: the higher of the account's and its master's.
+    pub fn vip(&self) -> u8 {
+        let own = self.record.load().vip;
+        self.master.as_ref().map_or(own, |master| own.max(master.vip()))
+    }
+
     /// Puts new facts in force, then raises the generation.
     pub fn replace(&self, record: Account) {
         self.record.store(Arc::new(record));

@@ -1,12 +1,14 @@
 //! Refusals: decisions, not accidents. Exact inside, coarse outside.
 
 use latchkey_authority::effective::DeadReason;
-use latchkey_protocol::Permission;
 use latchkey_protocol::catalog::Family;
 use latchkey_protocol::code::{self, ApiError};
+use latchkey_protocol::limits::Window;
 use latchkey_protocol::params::ParamsError;
+use latchkey_protocol::{Permission, Timestamp};
 
 use crate::Stage;
+use crate::limiter::Exhausted;
 
 /// How much of an unknown method is repeated to its caller, in characters.
 pub(crate) const METHOD_SHOWN_MAX: usize = 16;
@@ -108,6 +110,27 @@ pub enum Reason {
         /// Whether the row is a `GET`.
         get: bool,
     },
+    /// A limit's window has no room for the call.
+    Limited {
+        /// Which limit.
+        what: Exhausted,
+        /// What its window holds at most.
+        limit: u32,
+    },
+    /// The address is banned.
+    Banned {
+        /// Until when.
+        until: Timestamp,
+        /// Whether the call was for `/sapi`, which knows no 418.
+        sapi: bool,
+    },
+    /// The account's unfilled orders are too many.
+    TooManyOrders {
+        /// The most.
+        limit: u32,
+        /// In which window.
+        window: Window,
+    },
     /// A bounded queue is full.
     Busy,
     /// Refused by the venue, with the contract's own error.
@@ -172,8 +195,31 @@ impl Rejection {
             Reason::UnreadParameters { read, sent, get: false } => {
                 code::UNREAD_PARAMETERS.with([read.to_string(), sent.to_string()])
             }
+            Reason::Limited { what: Exhausted::RawRequests | Exhausted::FailedVerifications, .. } => {
+                code::TOO_MANY_REQUESTS.plain()
+            }
+            Reason::Limited { what, limit } => code::TOO_MUCH_WEIGHT.with([limit.to_string(), span(what.window())]),
+            Reason::Banned { until, sapi } => {
+                let row = if *sapi { &code::BANNED_SAPI } else { &code::BANNED };
+                row.with([until.as_millis().to_string()])
+            }
+            Reason::TooManyOrders { limit, window } => code::TOO_MANY_ORDERS.with([limit.to_string(), span(*window)]),
             Reason::Busy => code::SERVER_BUSY.plain(),
             Reason::Parameter(error) | Reason::Venue(error) => (**error).clone(),
+        }
+    }
+
+    /// When the call may be tried again, in whole seconds from `now`, at least one: the end of the window or ban that
+    /// refuses it. `None` where waiting does not help or nobody knows how long.
+    pub fn retry_after_secs(&self, now: Timestamp) -> Option<i64> {
+        match &self.reason {
+            Reason::Limited { what, .. } => Some(what.window().retry_after_secs(now)),
+            Reason::TooManyOrders { window, .. } => Some(window.retry_after_secs(now)),
+            Reason::Banned { until, .. } => {
+                let left = until.micros_since(now).max(1);
+                Some(left.saturating_add(999_999) / 1_000_000)
+            }
+            _ => None,
         }
     }
 
@@ -209,8 +255,16 @@ impl Rejection {
             Reason::SymbolNotWhitelisted => "symbol-not-whitelisted",
             Reason::Parameter(_) => "parameter",
             Reason::UnreadParameters { .. } => "unread-parameters",
+            Reason::Limited { what, .. } => what.name(),
+            Reason::Banned { .. } => "banned",
+            Reason::TooManyOrders { .. } => "too-many-orders",
             Reason::Busy => "busy",
             Reason::Venue(_) => "venue",
         }
     }
+}
+
+/// A window as the texts of limits name it: `1 MINUTE`.
+fn span(window: Window) -> String {
+    format!("{} {}", window.interval_num, window.interval.as_str())
 }

@@ -7,6 +7,7 @@ use latchkey_protocol::catalog::{Budget, Endpoint};
 use latchkey_protocol::{AccountId, ApiKey, KeyId, TimeUnit, Timestamp};
 
 use crate::call::{FoundBy, RequestId, Source, Transport};
+use crate::limiter::Verification;
 use crate::ports::{Clock, Recorder};
 use crate::{Outcome, Rejection};
 
@@ -32,6 +33,10 @@ pub struct Used {
     pub weight: u32,
     /// The weight used in the window.
     pub used: u32,
+    /// The weight that the window holds at most.
+    pub limit: u32,
+    /// The number of the window since the epoch.
+    pub window: u32,
 }
 
 /// The record of one call.
@@ -72,6 +77,8 @@ pub struct Trail {
     record: CallRecord,
     /// The unit of times in the answer.
     pub unit: TimeUnit,
+    /// How the call's verification is paid for.
+    pub(crate) verification: Verification,
     submitted: bool,
     finished: bool,
 }
@@ -95,7 +102,15 @@ impl Trail {
             used: None,
             end: End::ClientGone,
         };
-        Self { recorder, clock, record, unit: TimeUnit::default(), submitted: false, finished: false }
+        Self {
+            recorder,
+            clock,
+            record,
+            unit: TimeUnit::default(),
+            verification: Verification::None,
+            submitted: false,
+            finished: false,
+        }
     }
 
     /// The call's id.
@@ -111,6 +126,26 @@ impl Trail {
     /// The row, once found.
     pub fn row(&self) -> Option<&'static Endpoint> {
         self.record.row
+    }
+
+    /// Where the call came from.
+    pub(crate) fn peer(&self) -> IpAddr {
+        self.record.peer
+    }
+
+    /// The key that was found.
+    pub(crate) fn key(&self) -> Option<KeyId> {
+        self.record.key.map(|(_, key)| key)
+    }
+
+    /// The account of the key that was found.
+    pub(crate) fn account(&self) -> Option<AccountId> {
+        self.record.key.map(|(account, _)| account)
+    }
+
+    /// Whether the signature held.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.record.proven
     }
 
     /// What was charged.

@@ -16,6 +16,7 @@
 //! | [`account`], [`key`], [`ip`], [`label`] | the records and their parts, parsed once | `store`, `admission`, faces |
 //! | [`effective`], [`trading`] | what a key may do now, and which wallet it unlocks | `admission`, `store` |
 //! | [`change`] | what a decision yields: writes, effects, audit | `store`, `venue` |
+//! | [`tier`] | limits of an account by its VIP level | `admission`, `venue` |
 //! | [`ports`] | what is asked of the world | adapters |
 //! | [`view`] | what may be shown of a record | faces |
 //! | [`stored`] | how records rest as bytes | `store` |
@@ -35,6 +36,7 @@ pub mod refusal;
 pub mod service;
 pub mod step_up;
 pub mod stored;
+pub mod tier;
 pub mod trading;
 pub mod view;
 

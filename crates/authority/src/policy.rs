@@ -3,9 +3,13 @@
 //! Nothing else in the crate holds such a number. A profile selects a column whole; [`PolicyOverrides`] then
 //! replaces single fields, as the `[policy]` table of a configuration or world file does.
 
+use std::collections::BTreeMap;
+
+use latchkey_protocol::Timestamp;
+
 use crate::account::CountrySet;
 use crate::step_up::StepUpRule;
-use latchkey_protocol::Timestamp;
+use crate::tier::TierOverrides;
 
 /// Declares [`Policy`] and [`PolicyOverrides`] from one table. Columns: default, `binance-2026`, `vip4-2026-01`.
 macro_rules! policy {
@@ -21,6 +25,9 @@ macro_rules! policy {
         #[serde(deny_unknown_fields, default)]
         pub struct PolicyOverrides {
             $($(#[$doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$type>,)+
+            /// `[policy.tier.NAME]`: limits of accounts by VIP level; see [`Tiers`](crate::tier::Tiers).
+            #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+            pub tier: BTreeMap<String, TierOverrides>,
         }
 
         impl Policy {

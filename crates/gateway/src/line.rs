@@ -26,7 +26,7 @@ pub struct Parts {
     /// The numbers in force.
     pub rules: Rules,
     /// Counts weight.
-    pub limiter: Limiter,
+    pub limiter: Arc<Limiter>,
     /// Where admitted calls go.
     pub venue: Arc<dyn Venue>,
     /// Takes the record of every call.
@@ -72,6 +72,7 @@ impl Line {
             },
             Err(rejection) => Outcome::Rejected(rejection),
         };
+        parts.limiter.settle(&outcome, &mut trail);
         trail.finish(&outcome);
         respond(&outcome, &trail)
     }
@@ -82,14 +83,22 @@ impl Line {
     /// The refusal of the first check that fails.
     pub fn admit(&self, raw: &RawCall<'_>, t: &mut Trail) -> Result<Permit, Rejection> {
         let Parts { catalog, keys, opener, rules, limiter, .. } = &self.parts;
-        let routed = check::route(raw, catalog, t).inspect_err(|_| limiter.arrive_unrouted(raw.peer, t.arrived()))?;
+        limiter.admit(raw.peer, raw.path, t.arrived())?;
+        let routed = match check::route(raw, catalog, t) {
+            Ok(routed) => routed,
+            Err(rejection) => {
+                limiter.arrive_unrouted(raw.peer, raw.path, t)?;
+                return Err(rejection);
+            }
+        };
         limiter.arrive(&routed, t)?;
         let shaped = check::shape(routed, rules, t)?;
         let known = check::key(shaped, keys.as_ref(), t)?;
         let placed = check::ip(known)?;
         let timely = check::timing(placed, t)?;
-        let ready = limiter.budget(timely)?;
-        let proven = check::signature(ready, opener.as_ref(), t)?;
+        let ready = limiter.budget(timely, t)?;
+        let proven = check::signature(ready, opener.as_ref(), t);
+        let proven = limiter.verified(proven, t)?;
         let granted = check::permission(proven)?;
         let whole = check::parameters(granted)?;
         let charged = limiter.charge(whole, t)?;

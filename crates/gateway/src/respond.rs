@@ -1,10 +1,9 @@
 //! From an outcome to HTTP: the one place that knows statuses and headers.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use http_body_util::Full;
-use latchkey_admission::limiter::WEIGHT_WINDOW;
 use latchkey_admission::{Outcome, Trail};
 use latchkey_protocol::TimeUnit;
 use latchkey_protocol::catalog::{Budget, Family};
@@ -70,8 +69,10 @@ pub fn respond(outcome: &Outcome, trail: &Trail) -> Reply {
     if let Some(clock_us) = trail.proven_clock_us() {
         headers.insert(CLOCK_MS, HeaderValue::from(clock_us / 1000));
     }
-    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::IM_A_TEAPOT) {
-        headers.insert(http::header::RETRY_AFTER, HeaderValue::from(WEIGHT_WINDOW.retry_after_secs(trail.arrived())));
+    if let Outcome::Rejected(rejection) = outcome
+        && let Some(seconds) = rejection.retry_after_secs(trail.arrived())
+    {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     reply
 }

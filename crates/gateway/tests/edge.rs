@@ -12,11 +12,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use latchkey_admission::call::RequestIds;
-use latchkey_admission::limiter::Limiter;
+use latchkey_admission::limiter::{Limiter, Limits};
 use latchkey_admission::live::LiveKey;
 use latchkey_admission::ports::{Clock, Keys, OpenMaterial, Recorder, Venue};
 use latchkey_admission::{CallRecord, Outcome, Permit, Rejection, Rules, Ticket};
 use latchkey_authority::key::Material;
+use latchkey_authority::policy::Policy;
 use latchkey_crypto::verify::Verifier;
 use latchkey_gateway::edge::{Counters, Edge, Settings};
 use latchkey_gateway::line::{Line, Parts};
@@ -96,7 +97,7 @@ async fn open(change: impl FnOnce(&mut Settings)) -> Door {
         keys: stage(),
         opener: stage(),
         rules: Rules { recv_window_max_ms: 60_000 },
-        limiter: Limiter::new(),
+        limiter: Arc::new(Limiter::new(Limits::from(&Policy::default()))),
         venue: stage(),
         recorder: stage(),
         clock: stage(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use latchkey_admission::Rules;
 use latchkey_admission::call::RequestIds;
-use latchkey_admission::limiter::Limiter;
+use latchkey_admission::limiter::{Limiter, Limits};
 use latchkey_admission::ports::Clock;
 use latchkey_authority::account::Account;
 use latchkey_authority::policy::Policy;
@@ -155,7 +155,7 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
         keys: Arc::clone(&live) as _,
         opener: vault,
         rules: Rules::from(&plan.policy),
-        limiter: Limiter::new(),
+        limiter: Arc::new(Limiter::new(Limits::from(&plan.policy))),
         venue: Arc::new(venue),
         recorder: Arc::clone(&metrics) as _,
         clock: Arc::clone(&clock) as _,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use latchkey_admission::call::{Field, FoundBy, Listed, RawCall, RequestIds};
-use latchkey_admission::limiter::Limiter;
+use latchkey_admission::limiter::{Limiter, Limits};
 use latchkey_admission::ports::{Clock, Recorder, Venue as _};
 use latchkey_admission::{Answer, CallRecord, Outcome, Permit, Rejection, Rules, Trail, check};
 use latchkey_authority::account::{
@@ -144,7 +144,7 @@ impl House {
             sequencing,
             keys,
             policy,
-            limiter: Limiter::new(),
+            limiter: Limiter::new(Limits::from(&policy)),
             catalog: Catalog::builtin(),
             ids: RequestIds::new(1),
         }
@@ -264,8 +264,9 @@ impl House {
         let known = check::key(shaped, self.keys.as_ref(), &mut trail)?;
         let placed = check::ip(known)?;
         let timely = check::timing(placed, &mut trail)?;
-        let ready = self.limiter.budget(timely)?;
-        let proven = check::signature(ready, self.keys.as_ref(), &mut trail)?;
+        let ready = self.limiter.budget(timely, &mut trail)?;
+        let proven = check::signature(ready, self.keys.as_ref(), &mut trail);
+        let proven = self.limiter.verified(proven, &mut trail)?;
         let granted = check::permission(proven)?;
         let whole = check::parameters(granted)?;
         let charged = self.limiter.charge(whole, &mut trail)?;
