@@ -6,11 +6,14 @@
 
 mod audit;
 mod commit;
+mod directory;
 pub mod heads;
+mod notes;
 mod open;
 pub mod outbox;
 mod read;
 mod root_keys;
+mod shelf;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -30,6 +30,7 @@ CREATE TABLE shelf (
     owner INTEGER,
     value BLOB NOT NULL,
     version INTEGER NOT NULL,
+    made INTEGER NOT NULL,
     expires INTEGER NOT NULL,
     PRIMARY KEY (kind, key)
 ) STRICT, WITHOUT ROWID;

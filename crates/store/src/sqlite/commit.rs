@@ -5,12 +5,12 @@ use latchkey_authority::change::{Change, Committed, Effect, EffectId, Guard, Wri
 use latchkey_authority::key::KeyRecord;
 use latchkey_authority::ports::{StoreError, Unique};
 use latchkey_authority::stored::Stored as _;
-use latchkey_protocol::KeyId;
+use latchkey_protocol::{KeyId, Timestamp};
 use sqlx::Connection as _;
 use sqlx::error::ErrorKind;
 use sqlx::sqlite::SqliteConnection;
 
-use super::{StoreId, audit, read, signed, unavailable, unreadable, unsigned};
+use super::{StoreId, audit, notes, read, signed, unavailable, unreadable, unsigned};
 
 pub(super) async fn commit(
     store: StoreId,
@@ -22,10 +22,7 @@ pub(super) async fn commit(
     for guard in &change.guards {
         check(&mut transaction, *guard).await?;
     }
-    let revision: i64 = sqlx::query_scalar("UPDATE revision SET value = value + 1 RETURNING value")
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(unavailable)?;
+    let revision = next_revision(&mut transaction).await?;
     for write in &change.accounts {
         write_account(&mut transaction, revision, write).await?;
     }
@@ -36,6 +33,9 @@ pub(super) async fn commit(
     for effect in &change.effects {
         effects.push(write_effect(&mut transaction, revision, effect).await?);
     }
+    for notice in &change.notices {
+        notes::append(&mut transaction, revision, change.audit.at, notice).await?;
+    }
     audit::append(store, &mut transaction, revision, &change.audit).await?;
     transaction.commit().await.map_err(unavailable)?;
     Ok(Committed {
@@ -44,6 +44,14 @@ pub(super) async fn commit(
         accounts: change.accounts.into_iter().map(|write| write.record).collect(),
         keys: change.keys.into_iter().map(|write| write.record).collect(),
     })
+}
+
+/// Takes the number of a change, whose transaction it is.
+pub(super) async fn next_revision(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
+    sqlx::query_scalar("UPDATE revision SET value = value + 1 RETURNING value")
+        .fetch_one(connection)
+        .await
+        .map_err(unavailable)
 }
 
 async fn check(connection: &mut SqliteConnection, guard: Guard) -> Result<(), StoreError> {
@@ -90,16 +98,17 @@ async fn write_key(
     // A key keeps its account, its public name and its material for life.
     let query = match expected {
         None => sqlx::query(
-            "INSERT INTO keys (deleted, version, revision, record, id, account, api_key, fingerprint) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO keys (deleted, due, version, revision, record, id, account, api_key, fingerprint) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         ),
         Some(_) => sqlx::query(
-            "UPDATE keys SET deleted = ?, version = ?, revision = ?, record = ? \
+            "UPDATE keys SET deleted = ?, due = ?, version = ?, revision = ?, record = ? \
              WHERE id = ? AND account = ? AND api_key = ? AND fingerprint IS ? AND version = ?",
         ),
     };
     let mut query = query
         .bind(read::is_deleted(record))
+        .bind(record.watch.due.map(Timestamp::as_micros))
         .bind(signed(record.version)?)
         .bind(revision)
         .bind(record.encode())
@@ -147,6 +156,6 @@ fn taken(error: &sqlx::Error) -> Option<Unique> {
     })
 }
 
-fn key_id(id: KeyId) -> Vec<u8> {
+pub(super) fn key_id(id: KeyId) -> Vec<u8> {
     id.0.to_be_bytes().to_vec()
 }

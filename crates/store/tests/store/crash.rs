@@ -10,10 +10,10 @@ use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use latchkey_authority::change::{Change, Effect};
-use latchkey_authority::ports::Store as _;
+use latchkey_authority::change::{Change, Effect, Notice, NoticeKind};
+use latchkey_authority::ports::{Notes as _, Store as _};
 use latchkey_crypto::sign::Signer;
-use latchkey_protocol::AccountId;
+use latchkey_protocol::{AccountId, KeyId};
 use latchkey_store::random;
 use latchkey_store::sqlite::{Probe, SqliteSettings, SqliteStore};
 use rustix::process::{Signal, getpid, kill_process};
@@ -33,7 +33,9 @@ fn whole() -> Change {
     let mut kept = key(8, 1);
     kept.version = 2;
     let change = with_account(with_account(change(1), edited, Some(1)), sub, None);
-    let change = with_key(with_key(with_key(change, key(9, 3), None), kept, Some(1)), deleted(key(7, 1)), Some(1));
+    let mut change = with_key(with_key(with_key(change, key(9, 3), None), kept, Some(1)), deleted(key(7, 1)), Some(1));
+    let text = "a key is gone".to_owned();
+    change.notices.push(Notice { account: AccountId(1), kind: NoticeKind::KeyEnded, key: Some(KeyId(7)), text });
     let owner = AccountId(1);
     with_effect(with_effect(change, Effect::LeaveSpecialMode { owner }), Effect::CancelEverything { owner })
 }
@@ -55,6 +57,7 @@ async fn everything(folder: &Path) -> String {
         let loaded = store.load(AccountId(id)).await.unwrap();
         shown.push(format!("{loaded:?} {:?}", store.all_keys(AccountId(id)).await.unwrap()));
     }
+    shown.push(format!("{:?}", store.unsent_notices(10).await.unwrap()));
     shown.push(format!("{tail:?} {:?}", store.pending_effects(10).await.unwrap()));
     store.close().await.unwrap();
     shown.join("\n")
