@@ -1,4 +1,4 @@
-//! The command line's verbs for the caller's side: key pairs, signatures, signed calls.
+//! The command line's verbs: key pairs, signatures and signed calls; accounts, keys and records of a server.
 //!
 //! Each verb has `Args` (clap) and `run`, which prints and says how the program ends. A secret never comes from the
 //! command line, where other users of the machine could see it: it comes from the environment, a private file, a
@@ -7,18 +7,27 @@
 use core::fmt;
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use latchkey_client::credentials;
 use latchkey_crypto::key_type::KeyType;
 
+pub mod account;
+pub mod audit;
 pub mod call;
+mod confirm;
 mod credentials_file;
 mod json;
+pub mod key;
 pub mod keygen;
 mod private_file;
 mod profiles;
+mod remote;
 mod secret_source;
+pub mod session;
 pub mod sign;
+mod table;
+pub mod token;
 
 /// Where a verb takes its key from.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -38,6 +47,17 @@ pub struct KeyArgs {
     /// Which key of the credentials file: LABEL or ACCOUNT/LABEL; needless when it holds one
     #[arg(long, value_name = "LABEL", requires = "credentials")]
     key: Option<String>,
+}
+
+/// Ends a verb: what kept it from being done is told on standard error.
+fn done(result: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    match result {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            tell(&error, &mut std::io::stderr().lock())?;
+            Ok(ExitCode::FAILURE)
+        }
+    }
 }
 
 /// Tells why a verb cannot be done. The whole chain stands on one line, and no trace of calls is ever printed.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use latchkey::cli::{call, keygen, sign};
+use latchkey::cli::{account, audit, call, key, keygen, session, sign, token};
 use latchkey::{demo, serve};
 
 #[global_allocator]
@@ -29,6 +29,18 @@ enum Verb {
     Sign(sign::Args),
     /// Send a request, signed where the endpoint asks for it
     Call(call::Args),
+    /// Sign in as the owner of an account
+    Login(session::LoginArgs),
+    /// End the owner's session
+    Logout(session::LogoutArgs),
+    /// Manage API keys
+    Key(key::Args),
+    /// Manage accounts
+    Account(account::Args),
+    /// Manage operators' tokens
+    Token(token::Args),
+    /// Export and verify the audit records
+    Audit(audit::Args),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +51,12 @@ fn main() -> ExitCode {
         Verb::Keygen(args) => keygen::run(args),
         Verb::Sign(args) => sign::run(args),
         Verb::Call(args) => call::run(args),
+        Verb::Login(args) => session::login(args),
+        Verb::Logout(args) => session::logout(args),
+        Verb::Key(args) => key::run(args),
+        Verb::Account(args) => account::run(args),
+        Verb::Token(args) => token::run(args),
+        Verb::Audit(args) => audit::run(args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

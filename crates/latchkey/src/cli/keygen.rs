@@ -105,7 +105,7 @@ fn make_hmac(args: &Args, path: PathBuf, out: &mut dyn Write, hints: &mut dyn Wr
 }
 
 #[expect(clippy::disallowed_methods, reason = "the command line is where randomness enters")]
-fn system_entropy(bytes: &mut [u8]) {
+pub(super) fn system_entropy(bytes: &mut [u8]) {
     // INVARIANT: a key made from missing randomness is worse than no key; nothing may go on.
     assert!(getrandom::fill(bytes).is_ok(), "the system's random source failed");
 }

@@ -1,0 +1,528 @@
+//! `latchkey key`: the keys of an account, by its owner or, as far as operators may, by one of them.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use latchkey_crypto::secret::generate_key_text;
+use serde_json::{Map, Value, json};
+use ureq::http::Method;
+
+use super::confirm::{ConfirmArgs, OperatorArgs};
+use super::remote::{Remote, encoded};
+use super::session::SessionArgs;
+use super::table::{Table, cell, facts, time};
+use super::{json as text, keygen, private_file};
+
+/// Manage API keys
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+
+    #[command(flatten)]
+    shared: Shared,
+}
+
+#[derive(clap::Args, Clone, Debug)]
+struct Shared {
+    /// Whose keys: the uid of the account or of a sub-account; operators may name its e-mail address too [default: me]
+    #[arg(long, value_name = "ACCOUNT", global = true)]
+    account: Option<String>,
+
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(flatten)]
+    confirm: ConfirmArgs,
+
+    #[command(flatten)]
+    operator: OperatorArgs,
+
+    #[command(flatten)]
+    session: SessionArgs,
+}
+
+const EXAMPLES: &str = "\
+An owner signs in first (`latchkey login`). KEY is a key's id, its API key, or its label when only one key has it.
+A change that widens is confirmed: a one-time code is asked for, or comes from --totp-command or $LATCHKEY_TOTP.
+Operators (--ops, --token-file, --credentials or $LATCHKEY_OPERATOR_TOKEN) list, disable and delete; they never make,
+widen or enable a customer's key.
+
+Examples:
+  latchkey key create bot --permissions reading,spot-and-margin-trading --ips 192.0.2.7 --secret-out bot.toml
+  latchkey key create signer --public-key signer.pub.pem --ips 192.0.2.0/24
+  latchkey key list
+  latchkey key edit bot --ips 192.0.2.7,192.0.2.8
+  latchkey key can bot POST /api/v3/order --ip 192.0.2.7 --symbol BTCUSDT
+  latchkey key delete bot";
+
+#[derive(clap::Subcommand, Clone, Debug)]
+enum Verb {
+    /// Make a key
+    Create(Create),
+    /// List the keys, deleted ones too
+    List,
+    /// Show one key
+    Show(One),
+    /// Change what a key may do, or its label
+    Edit(Edit),
+    /// Make a successor with the same restrictions; both live for some time
+    Rotate(Rotate),
+    /// Put a key out of use
+    Disable(One),
+    /// Put a key back into use
+    Enable(One),
+    /// Delete a key for good
+    Delete(One),
+    /// Delete every key of the account for good
+    DeleteAll(Sure),
+    /// Ask whether a key may make a call, and which rules decide
+    Can(Can),
+}
+
+#[derive(clap::Args, Clone, Debug)]
+struct One {
+    /// Id, API key or label
+    #[arg(value_name = "KEY")]
+    key: String,
+}
+
+#[derive(clap::Args, Clone, Debug)]
+struct Sure {
+    /// Needed, since nothing brings them back
+    #[arg(long, required = true)]
+    yes: bool,
+}
+
+#[derive(clap::Args, Clone, Debug)]
+struct Secret {
+    /// The public half of an RSA or Ed25519 pair (PEM); without it a secret is made for HMAC
+    #[arg(long, value_name = "FILE")]
+    public_key: Option<PathBuf>,
+
+    /// Write API key and secret to this new file of mode 0600 instead of printing the secret
+    #[arg(long, value_name = "FILE", conflicts_with = "public_key")]
+    secret_out: Option<PathBuf>,
+}
+
+#[derive(clap::Args, Clone, Debug)]
+struct Create {
+    /// Its label, 1 to 60 characters
+    #[arg(value_name = "LABEL")]
+    label: String,
+
+    /// What it may do, with commas [default: reading]
+    #[arg(long, value_name = "PERMISSION", value_delimiter = ',')]
+    permissions: Option<Vec<String>>,
+
+    /// From where it may be used: addresses and networks, with commas; without it from everywhere
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    ips: Option<Vec<String>>,
+
+    /// The only symbols that it may trade, with commas
+    #[arg(long, value_name = "SYMBOL", value_delimiter = ',')]
+    symbols: Option<Vec<String>>,
+
+    #[command(flatten)]
+    secret: Secret,
+}
+
+#[derive(clap::Args, Clone, Debug)]
+struct Edit {
+    /// Id, API key or label
+    #[arg(value_name = "KEY")]
+    key: String,
+
+    /// The new label
+    #[arg(long)]
+    label: Option<String>,
+
+    /// What it may do, whole
+    #[arg(long, value_name = "PERMISSION", value_delimiter = ',')]
+    permissions: Option<Vec<String>>,
+
+    /// From where it may be used, whole
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    ips: Option<Vec<String>>,
+
+    /// Empty its IP list: it may be used from nowhere
+    #[arg(long, conflicts_with_all = ["ips", "unrestricted"])]
+    nowhere: bool,
+
+    /// Open it to every address
+    #[arg(long, conflicts_with = "ips")]
+    unrestricted: bool,
+
+    /// The only symbols that it may trade, whole
+    #[arg(long, value_name = "SYMBOL", value_delimiter = ',')]
+    symbols: Option<Vec<String>>,
+
+    /// Let it trade every symbol
+    #[arg(long, conflicts_with = "symbols")]
+    all_symbols: bool,
+
+    /// Which signatures it accepts: payload, message9421 or both
+    #[arg(long, value_name = "PROOFS")]
+    accepts: Option<String>,
+
+    /// Its own rule on repeated calls: off, state-changing, all, or policy
+    #[arg(long, value_name = "RULE")]
+    replay: Option<String>,
+}
+
+#[derive(clap::Args, Clone, Debug)]
+struct Rotate {
+    /// Id, API key or label
+    #[arg(value_name = "KEY")]
+    key: String,
+
+    /// How many hours both keys live
+    #[arg(long, value_name = "HOURS", default_value_t = 24)]
+    overlap: u16,
+
+    /// Retire the old key once it was idle for the overlap
+    #[arg(long)]
+    when_idle: bool,
+
+    #[command(flatten)]
+    secret: Secret,
+}
+
+#[derive(clap::Args, Clone, Debug)]
+struct Can {
+    /// Id, API key or label
+    #[arg(value_name = "KEY")]
+    key: String,
+
+    /// GET, POST, PUT or DELETE
+    #[arg(value_name = "METHOD")]
+    method: String,
+
+    /// The path, for instance /api/v3/order
+    #[arg(value_name = "PATH")]
+    path: String,
+
+    /// The address that the call would come from
+    #[arg(long, value_name = "ADDRESS")]
+    ip: Option<String>,
+
+    /// When, for instance 2026-12-01T00:00:00Z [default: now]
+    #[arg(long, value_name = "TIME")]
+    at: Option<jiff::Timestamp>,
+
+    /// The symbol that it would trade
+    #[arg(long)]
+    symbol: Option<String>,
+}
+
+/// Does what the verb says; a refusal is told on standard error (exit status 1). `can` ends with 1 for a no.
+///
+/// # Errors
+/// When not even standard error can be written.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let mut allowed = true;
+    let done = act(args, &mut std::io::stdout().lock(), &mut allowed);
+    let code = super::done(done)?;
+    Ok(if allowed { code } else { ExitCode::FAILURE })
+}
+
+/// Whose keys, on which server.
+struct Keys<'a> {
+    remote: Remote,
+    at: String,
+    shared: &'a Shared,
+}
+
+fn act(args: &Args, out: &mut dyn Write, allowed: &mut bool) -> anyhow::Result<()> {
+    let keys = Keys::of(&args.shared)?;
+    match &args.verb {
+        Verb::Create(create) => keys.create(create, out),
+        Verb::List => keys.list(out),
+        Verb::Show(one) => keys.show(&keys.find(&one.key)?, out),
+        Verb::Edit(edit) => keys.edit(edit, out),
+        Verb::Rotate(rotate) => keys.rotate(rotate, out),
+        Verb::Disable(one) => keys.hold(&one.key, "disable", out),
+        Verb::Enable(one) => keys.hold(&one.key, "enable", out),
+        Verb::Delete(one) => {
+            let id = keys.id(&one.key)?;
+            keys.send(&Method::DELETE, &format!("/{id}"), None, &[]).map(drop)
+        }
+        Verb::DeleteAll(Sure { .. }) => {
+            let reply = keys.send(&Method::DELETE, "", None, &[])?.json()?;
+            keys.tell(&reply, &format!("{} keys deleted", cell(reply.get("keys"))), out)
+        }
+        Verb::Can(can) => {
+            *allowed = keys.can(can, out)?;
+            Ok(())
+        }
+    }
+}
+
+impl<'a> Keys<'a> {
+    fn of(shared: &'a Shared) -> anyhow::Result<Self> {
+        let (remote, at) = if shared.operator.given() {
+            let remote = shared.operator.remote(None)?;
+            let account = shared.account.as_deref().context("an operator names the account: --account UID|EMAIL")?;
+            let uid = super::account::uid(&remote, account)?;
+            (remote, format!("/ops/v1/accounts/{uid}/keys"))
+        } else {
+            let account = encoded(shared.account.as_deref().unwrap_or("me"));
+            (shared.session.remote()?, format!("/v1/accounts/{account}/keys"))
+        };
+        Ok(Self { remote, at, shared })
+    }
+
+    fn send(
+        &self,
+        method: &Method,
+        below: &str,
+        body: Option<&Value>,
+        headers: &[(&'static str, String)],
+    ) -> anyhow::Result<super::remote::Reply> {
+        self.shared.confirm.change(&self.remote, method, &format!("{}{below}", self.at), body, headers)
+    }
+
+    fn all(&self) -> anyhow::Result<Vec<Value>> {
+        let (mut keys, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = self.remote.get(&format!("{}{after}", self.at))?.json()?;
+            keys.extend(page.get("keys").and_then(Value::as_array).cloned().unwrap_or_default());
+            match page.get("next").and_then(Value::as_str) {
+                Some(next) => after = format!("?after={}", encoded(next)),
+                None => return Ok(keys),
+            }
+        }
+    }
+
+    /// The key that `name` means.
+    fn find(&self, name: &str) -> anyhow::Result<Value> {
+        let keys = self.all()?;
+        let is = |key: &&Value, field: &str| key.get(field).and_then(Value::as_str) == Some(name);
+        if let Some(key) = keys.iter().find(|key| is(key, "id") || is(key, "apiKey")) {
+            return Ok(key.clone());
+        }
+        let named: Vec<_> = keys.iter().filter(|key| is(key, "label")).collect();
+        let living: Vec<_> = named.iter().filter(|key| cell(key.get("state")) != "deleted").collect();
+        match (living.as_slice(), named.as_slice()) {
+            ([one], _) => Ok((**one).clone()),
+            ([], [one]) => Ok((*one).clone()),
+            ([], []) => bail!("there is no key `{name}`"),
+            _ => bail!("several keys are called `{name}`: name one by its id"),
+        }
+    }
+
+    fn id(&self, name: &str) -> anyhow::Result<String> {
+        Ok(cell(self.find(name)?.get("id")))
+    }
+
+    fn tell(&self, reply: &Value, line: &str, out: &mut dyn Write) -> anyhow::Result<()> {
+        if self.shared.json {
+            writeln!(out, "{}", pretty(reply))?;
+        } else {
+            writeln!(out, "{line}")?;
+        }
+        Ok(())
+    }
+
+    fn list(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        let keys = self.all()?;
+        if self.shared.json {
+            writeln!(out, "{}", pretty(&Value::Array(keys)))?;
+            return Ok(());
+        }
+        let mut table =
+            Table::new(["ID", "LABEL", "TYPE", "KIND", "STATE", "PERMISSIONS", "IPS", "DAYS LEFT", "LAST USED"]);
+        for key in &keys {
+            let state = match key.get("dead").and_then(Value::as_str) {
+                Some(reason) if cell(key.get("state")) == "active" => format!("active ({reason})"),
+                _ => cell(key.get("state")),
+            };
+            table.row([
+                cell(key.get("id")),
+                cell(key.get("label")),
+                cell(key.get("type")),
+                cell(key.get("kind")),
+                state,
+                cell(key.get("effective")),
+                addresses(key),
+                cell(key.get("daysLeft")),
+                time(key.get("lastUsed")),
+            ]);
+        }
+        Ok(table.print(out)?)
+    }
+
+    fn show(&self, key: &Value, out: &mut dyn Write) -> anyhow::Result<()> {
+        if self.shared.json {
+            writeln!(out, "{}", pretty(key))?;
+            return Ok(());
+        }
+        let withheld = key.get("withheld").and_then(Value::as_array).into_iter().flatten();
+        let withheld: Vec<String> =
+            withheld.map(|one| format!("{} ({})", cell(one.get("permission")), cell(one.get("reason")))).collect();
+        let lines = [
+            ("id", cell(key.get("id"))),
+            ("API key", cell(key.get("apiKey"))),
+            ("label", cell(key.get("label"))),
+            ("type", cell(key.get("type"))),
+            ("kind", cell(key.get("kind"))),
+            ("state", cell(key.get("state"))),
+            ("since", time(key.get("stateSince"))),
+            ("not admitted because", cell(key.get("dead"))),
+            ("granted", cell(key.get("permissions"))),
+            ("in force", cell(key.get("effective"))),
+            ("withheld", if withheld.is_empty() { "-".to_owned() } else { withheld.join("; ") }),
+            ("from", addresses(key)),
+            (
+                "symbols",
+                if key.get("symbols").is_none_or(Value::is_null) { "all".to_owned() } else { cell(key.get("symbols")) },
+            ),
+            ("accepts", cell(key.get("accepts"))),
+            ("made", time(key.get("created"))),
+            ("ends", time(key.get("ends"))),
+            ("days left", cell(key.get("daysLeft"))),
+            ("last used", time(key.get("lastUsed"))),
+            ("made by key", cell(key.get("madeBy"))),
+            ("successor", cell(key.get("successor"))),
+            ("retires", time(key.get("retires"))),
+        ];
+        let said: Vec<_> = lines.into_iter().filter(|(_, value)| value != "-").collect();
+        Ok(facts(&said, out)?)
+    }
+
+    fn create(&self, create: &Create, out: &mut dyn Write) -> anyhow::Result<()> {
+        let mut body = Map::new();
+        body.insert("label".into(), json!(create.label));
+        let lists = [("permissions", &create.permissions), ("ips", &create.ips), ("symbols", &create.symbols)];
+        for (name, list) in lists {
+            body.extend(list.as_ref().map(|list| (name.to_owned(), json!(list))));
+        }
+        self.made("", body, &create.secret, out)
+    }
+
+    fn rotate(&self, rotate: &Rotate, out: &mut dyn Write) -> anyhow::Result<()> {
+        let mut body = Map::new();
+        body.insert("overlapHours".into(), json!(rotate.overlap));
+        body.insert("whenIdle".into(), json!(rotate.when_idle));
+        let id = self.id(&rotate.key)?;
+        self.made(&format!("/{id}/rotate"), body, &rotate.secret, out)
+    }
+
+    /// Makes a key and hands its secret over, once.
+    fn made(
+        &self,
+        below: &str,
+        mut body: Map<String, Value>,
+        secret: &Secret,
+        out: &mut dyn Write,
+    ) -> anyhow::Result<()> {
+        if let Some(path) = &secret.public_key {
+            let pem = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+            body.insert("publicKey".into(), json!(pem));
+        }
+        if let Some(path) = secret.secret_out.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
+            // Before the key is made: its secret is shown once.
+            return Err(private_file::PrivateFileError::Exists(path.clone()).into());
+        }
+        // A repeat, after the confirmation or a lost answer, makes no second key.
+        let once = generate_key_text(&mut keygen::system_entropy);
+        let headers = [("idempotency-key", once)];
+        let reply = self.send(&Method::POST, below, Some(&Value::Object(body)), &headers)?;
+        let mut reply = reply.json()?;
+        let key = reply.get("key").cloned().context("the answer holds no key")?;
+        let shown = reply.get("secretKey").and_then(Value::as_str).map(str::to_owned);
+        if let (Some(path), Some(shown)) = (&secret.secret_out, &shown) {
+            let api_key = cell(key.get("apiKey"));
+            let pair = zeroize::Zeroizing::new(format!("api_key = \"{api_key}\"\nsecret_key = \"{shown}\"\n"));
+            private_file::write_new(path, &pair)?;
+            if let Some(object) = reply.as_object_mut() {
+                object.insert("secretKey".into(), Value::Null);
+            }
+        }
+        if self.shared.json {
+            writeln!(out, "{}", pretty(&reply))?;
+            return Ok(());
+        }
+        self.show(&key, out)?;
+        match (&secret.secret_out, shown) {
+            (Some(path), Some(_)) => writeln!(out, "API key and secret: {} (mode 0600)", path.display())?,
+            (None, Some(shown)) => writeln!(out, "secret, shown once: {shown}")?,
+            (_, None) => {}
+        }
+        Ok(())
+    }
+
+    fn edit(&self, edit: &Edit, out: &mut dyn Write) -> anyhow::Result<()> {
+        let mut body = Map::new();
+        let none = Vec::new();
+        let ips = if edit.nowhere { Some(&none) } else { edit.ips.as_ref() };
+        for (name, text) in [("label", &edit.label), ("accepts", &edit.accepts), ("replay", &edit.replay)] {
+            body.extend(text.as_ref().map(|text| (name.to_owned(), json!(text))));
+        }
+        for (name, list) in
+            [("permissions", edit.permissions.as_ref()), ("ips", ips), ("symbols", edit.symbols.as_ref())]
+        {
+            body.extend(list.map(|list| (name.to_owned(), json!(list))));
+        }
+        for (name, set) in [("unrestricted", edit.unrestricted), ("allSymbols", edit.all_symbols)] {
+            body.extend(set.then(|| (name.to_owned(), json!(true))));
+        }
+        if body.is_empty() {
+            bail!("nothing is to be changed: see `latchkey key edit --help`");
+        }
+        let id = self.id(&edit.key)?;
+        let etag = self.remote.get(&format!("{}/{id}", self.at))?.etag.context("the server names no version")?;
+        let below = format!("/{id}");
+        let reply = self.send(&Method::PATCH, &below, Some(&Value::Object(body)), &[("if-match", etag)])?;
+        self.show(&reply.json()?, out)
+    }
+
+    fn hold(&self, name: &str, verb: &str, out: &mut dyn Write) -> anyhow::Result<()> {
+        let id = self.id(name)?;
+        self.send(&Method::POST, &format!("/{id}/{verb}"), None, &[])?;
+        self.tell(&json!({ "id": id, "done": verb }), &format!("{id}: {verb}d"), out)
+    }
+
+    fn can(&self, can: &Can, out: &mut dyn Write) -> anyhow::Result<bool> {
+        let mut body = Map::new();
+        body.insert("method".into(), json!(can.method.to_ascii_uppercase()));
+        body.insert("path".into(), json!(can.path));
+        body.extend(can.ip.as_ref().map(|ip| ("ip".to_owned(), json!(ip))));
+        body.extend(can.symbol.as_ref().map(|symbol| ("symbol".to_owned(), json!(symbol))));
+        body.extend(can.at.map(|at| ("at".to_owned(), json!(at.as_millisecond()))));
+        let id = self.id(&can.key)?;
+        let path = format!("{}/{id}/can", self.at);
+        let reply = self.remote.send(&Method::POST, &path, Some(&Value::Object(body)), &[])?.json()?;
+        let allowed = reply.get("allowed").and_then(Value::as_bool).context("the answer says neither yes nor no")?;
+        if self.shared.json {
+            writeln!(out, "{}", pretty(&reply))?;
+            return Ok(allowed);
+        }
+        writeln!(out, "{}", if allowed { "yes" } else { "no" })?;
+        let mut table = Table::new(["RULE", "HOLDS", "WHY"]);
+        for rule in reply.get("rules").and_then(Value::as_array).into_iter().flatten() {
+            table.row([cell(rule.get("rule")), cell(rule.get("holds")), cell(rule.get("why"))]);
+        }
+        table.print(out)?;
+        Ok(allowed)
+    }
+}
+
+/// From where a key may be used.
+fn addresses(key: &Value) -> String {
+    let listed = key.get("ipRestricted").and_then(Value::as_bool).unwrap_or_default();
+    match cell(key.get("ips")) {
+        _ if !listed => "everywhere".to_owned(),
+        none if none == "-" => "nowhere".to_owned(),
+        list => list,
+    }
+}
+
+/// JSON for programs that people can read too.
+pub(super) fn pretty(value: &Value) -> String {
+    text::pretty(value.to_string().as_bytes()).unwrap_or_default()
+}
