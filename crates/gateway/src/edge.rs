@@ -143,6 +143,11 @@ impl Edge {
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);
                 None
             }
+            // A listed proxy connects for many, so only those who come themselves are counted.
+            Ok((_, peer)) if self.peers.is_none() && !self.line.may_connect(peer.ip()) => {
+                self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                None
+            }
             Ok((stream, peer)) => {
                 self.counters.connections.fetch_add(1, Ordering::Relaxed);
                 Some((stream, peer, place))

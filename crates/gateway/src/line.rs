@@ -1,5 +1,6 @@
 //! The straight line of a request: [`Line::admit`] decides without a wait, [`Line::serve`] hands over and answers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +56,11 @@ impl Line {
             latchkey_protocol::catalog::Found::Endpoint(row) => Some(row.body_max),
             latchkey_protocol::catalog::Found::OtherMethod | latchkey_protocol::catalog::Found::Nothing => None,
         }
+    }
+
+    /// Whether `peer` may open one more connection.
+    pub fn may_connect(&self, peer: IpAddr) -> bool {
+        self.parts.limiter.connect(peer, self.parts.clock.now())
     }
 
     /// Takes a request from its bytes to its reply.

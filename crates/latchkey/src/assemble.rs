@@ -8,18 +8,20 @@ use std::time::Duration;
 use anyhow::Context;
 use latchkey_admission::Rules;
 use latchkey_admission::call::RequestIds;
-use latchkey_admission::limiter::{Limiter, Limits};
+use latchkey_admission::limiter::Limits;
 use latchkey_admission::ports::Clock;
 use latchkey_authority::account::Account;
 use latchkey_authority::policy::Policy;
 use latchkey_authority::ports::Ports;
 use latchkey_authority::service::Authority;
+use latchkey_authority::tier::Tiers;
 use latchkey_exchange::{Core, MarketSettings, OrderLimits};
 use latchkey_gateway::edge::Counters;
 use latchkey_gateway::line::{self, Line};
 use latchkey_protocol::catalog::Catalog;
 use latchkey_protocol::{Amount, Asset, TradingAccount};
 use latchkey_store::folder::FolderLock;
+use latchkey_store::guard_state::GuardState;
 use latchkey_store::live::LiveMap;
 use latchkey_store::random;
 use latchkey_store::secrets::{Vault, key_file};
@@ -31,6 +33,7 @@ use latchkey_venue::sequencer::{self, End, Exchange, Sequencing};
 use tokio::sync::watch;
 
 use crate::clock::SystemClock;
+use crate::guard::Guard;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 
@@ -44,6 +47,8 @@ pub struct Plan {
     pub create_key_file: bool,
     /// The numbers in force.
     pub policy: Policy,
+    /// The limits of accounts by VIP level.
+    pub tiers: Tiers,
     /// What an empty exchange starts from.
     pub market: MarketSettings,
     /// When an answer may leave.
@@ -97,6 +102,8 @@ pub struct House {
     pub authority: Arc<Authority<Wiring>>,
     /// The line of requests.
     pub line: Arc<Line>,
+    /// Limits and bans.
+    pub guard: Guard,
     store: Arc<SqliteStore>,
     exchange: Exchange,
     outbox: Arc<Outbox>,
@@ -142,6 +149,8 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
         outbox: Arc::clone(&outbox),
     };
     let authority = Arc::new(Authority::new(wiring, plan.policy));
+    let guard = Guard::open(Limits::new(&plan.policy, plan.tiers), GuardState::new(&plan.data_dir), Arc::clone(&clock))
+        .context("the bans cannot be read")?;
     let door = Arc::new(Counters::default());
     let metrics = Arc::new(Metrics::new(Arc::clone(&door)));
     let venue = Venue::new(
@@ -155,7 +164,7 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
         keys: Arc::clone(&live) as _,
         opener: vault,
         rules: Rules::from(&plan.policy),
-        limiter: Arc::new(Limiter::new(Limits::from(&plan.policy))),
+        limiter: Arc::clone(&guard.limiter),
         venue: Arc::new(venue),
         recorder: Arc::clone(&metrics) as _,
         clock: Arc::clone(&clock) as _,
@@ -169,6 +178,7 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
         door,
         authority,
         line,
+        guard,
         store,
         exchange,
         outbox,

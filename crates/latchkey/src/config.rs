@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use latchkey_authority::ip::{IpForms, IpRule};
 use latchkey_authority::policy::{Policy, PolicyOverrides, Profile};
+use latchkey_authority::tier::Tiers;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -29,6 +30,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `profile` and `[policy]`.
     pub policy: Policy,
+    /// `[policy.tier.NAME]`.
+    pub tiers: Tiers,
     /// The addresses of `[api]`, `[console]` and `[ops]`, with the flags of the command line applied.
     pub listeners: Listeners,
     /// `[api]` but for the address.
@@ -199,9 +202,11 @@ impl Config {
         }
         .with(flags);
         let operators = file.operators.into_iter();
+        let policy = policy(&source, file.profile, &file.policy)?;
         Ok(Self {
             data_dir: path(file.data_dir),
-            policy: policy(&source, file.profile, &file.policy)?,
+            tiers: tiers(&source, &policy, &file.policy)?,
+            policy,
             listeners,
             api: Api {
                 names: file.api.names,
@@ -239,6 +244,21 @@ pub fn policy(source: &Source, profile: Profile, overrides: &PolicyOverrides) ->
         let span = toml::de::DeTable::parse(source.text()).ok().and_then(|table| {
             let policy = table.get_ref().get("policy")?.get_ref().as_table()?;
             Some(policy.get_key_value(error.field)?.0.span())
+        });
+        span.map_or_else(|| source.whole(&error), |span| source.problem(&span, &error))
+    })
+}
+
+/// The tiers of a policy, as configuration and world files give them.
+///
+/// # Errors
+/// [`Problem`] at the first tier that does not fit.
+pub fn tiers(source: &Source, policy: &Policy, overrides: &PolicyOverrides) -> Result<Tiers, Problem> {
+    Tiers::new(policy, &overrides.tier).map_err(|error| {
+        let span = toml::de::DeTable::parse(source.text()).ok().and_then(|table| {
+            let policy = table.get_ref().get("policy")?.get_ref().as_table()?;
+            let tiers = policy.get("tier")?.get_ref().as_table()?;
+            Some(tiers.get_key_value(error.tier())?.0.span())
         });
         span.map_or_else(|| source.whole(&error), |span| source.problem(&span, &error))
     })

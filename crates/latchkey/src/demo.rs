@@ -73,6 +73,7 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
         key_file: dir.join("key-encryption.key"),
         create_key_file: true,
         policy,
+        tiers: world.tiers(),
         market: world.market_settings(),
         durability: Durability::Durable,
         data_dir: dir.clone(),

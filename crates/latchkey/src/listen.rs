@@ -125,8 +125,9 @@ pub async fn open(house: House, sequencing: Sequencing, listeners: Listeners) ->
     };
     tasks.spawn(serve(listener, ops::router(state, guard), stopped.clone()));
 
-    let settling = Arc::clone(&house);
+    let (settling, guarded, until) = (Arc::clone(&house), Arc::clone(&house), stopped.clone());
     tasks.spawn(async move { settling.keep_settling(stopped).await });
+    tasks.spawn(async move { guarded.guard.keep(until).await });
     let ready = format!("ready api={api_url} console={origin} ops={ops_url}");
     Ok(Open { ready, api: api_url, ops: ops_url, house, sequencing, tasks, stop, terminate, interrupt })
 }
@@ -154,6 +155,7 @@ impl Open {
                 tracing::warn!("connections were still open at the end of the drain time");
                 tasks.abort_all();
             }
+            house.guard.save().await;
             tokio::task::spawn_blocking(move || sequencing.stop()).await
         };
         let end = tokio::select! {

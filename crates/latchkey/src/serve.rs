@@ -72,6 +72,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         key_file: config.keys.encryption_key_file.clone(),
         create_key_file: false,
         policy: config.policy,
+        tiers: config.tiers,
         market: MarketSettings { flow: Flow::None, ..MarketSettings::builtin(0) },
         durability: match config.venue.log {
             VenueLog::Durable => Durability::Durable,

@@ -14,6 +14,7 @@ use std::path::Path;
 use latchkey_authority::key::Scope;
 use latchkey_authority::policy::Policy;
 use latchkey_authority::service::AuthorityError;
+use latchkey_authority::tier::Tiers;
 use latchkey_crypto::key_type::KeyType;
 use latchkey_crypto::secret::SecretKey;
 use latchkey_crypto::totp::TotpSeed;
@@ -38,6 +39,7 @@ const BUILTIN: &str = include_str!("world/builtin.toml");
 pub struct World {
     source: Source,
     policy: Policy,
+    tiers: Tiers,
     market: MarketSettings,
     accounts: Vec<AccountEntry>,
 }
@@ -135,6 +137,11 @@ impl World {
     /// The policy of the world: `profile` with the fields of `[policy]`.
     pub const fn policy(&self) -> Policy {
         self.policy
+    }
+
+    /// The limits of accounts by VIP level: `[policy.tier.NAME]`.
+    pub const fn tiers(&self) -> Tiers {
+        self.tiers
     }
 
     /// What its exchange starts from: `[market]` under the limits of the policy.

@@ -6,6 +6,7 @@
 //! | [`secrets`] | `authority::ports::Secrets`, `admission::ports::OpenMaterial` | root keys, wrapped, in the store |
 //! | [`live`] | `authority::ports::Live`, `admission::ports::Keys` | memory, filled from the store at start |
 //! | [`segments`], [`snapshots`] | `exchange::ports::Journal` | files that only grow, in a locked folder |
+//! | [`guard_state`] | keeps `admission::limiter::Held` over a restart | one small file, replaced whole |
 //! | [`random`] | the entropy that others are given | the operating system |
 //!
 //! Nothing here decides. What a record means is the business of `authority`, what a logged command does that of
@@ -15,6 +16,7 @@
 pub mod audit;
 mod crc32c;
 pub mod folder;
+pub mod guard_state;
 pub mod live;
 pub mod random;
 pub mod secrets;

@@ -1,8 +1,10 @@
 //! The exchange's refusals as rows of the contract.
 
-use latchkey_admission::{Outcome, Rejection};
-use latchkey_exchange::Refusal;
+use latchkey_admission::{Outcome, Reason, Rejection, Stage};
+use latchkey_exchange::{OrderInterval, Refusal};
 use latchkey_protocol::code::{self, ApiError};
+
+use crate::account::{DAY, TEN_SECONDS};
 
 /// The contract's error for a refusal of the exchange: a row a refusal.
 pub(crate) fn api_error(refusal: &Refusal) -> ApiError {
@@ -51,13 +53,22 @@ pub(crate) fn api_error(refusal: &Refusal) -> ApiError {
 
 /// The end of a call that the exchange refused.
 pub(crate) fn refused(refusal: &Refusal) -> Outcome {
-    Outcome::Rejected(Rejection::venue(api_error(refusal)))
+    Outcome::Rejected(match refusal {
+        Refusal::TooManyOrders { limit, interval } => {
+            let window = match interval {
+                OrderInterval::TenSeconds => TEN_SECONDS,
+                OrderInterval::Day => DAY,
+            };
+            Rejection::new(Stage::Venue, Reason::TooManyOrders { limit: *limit, window })
+        }
+        other => Rejection::venue(api_error(other)),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use latchkey_exchange::{FilterName, LiquidityFloor, OrderInterval};
+    use latchkey_exchange::{FilterName, LiquidityFloor};
 
     #[test]
     fn every_refusal_keeps_its_words_and_takes_its_number() {

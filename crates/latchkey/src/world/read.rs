@@ -30,10 +30,11 @@ pub(super) fn read(source: Source, folder: &Path) -> Result<World, Problem> {
         return Err(source.problem(&format.span(), unknown));
     }
     let policy = crate::config::policy(&source, file.profile, &file.policy)?;
+    let tiers = crate::config::tiers(&source, &policy, &file.policy)?;
     let market = market::settings(&source, file.market, &policy)?;
     let reader = Reader { source: &source, folder, market: &market };
     let accounts = file.account.into_iter().map(|table| reader.account(table)).collect::<Result<_, _>>()?;
-    Ok(World { source, policy, market, accounts })
+    Ok(World { source, policy, tiers, market, accounts })
 }
 
 struct Reader<'a> {

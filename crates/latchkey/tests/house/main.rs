@@ -9,6 +9,7 @@
 mod bad_input;
 mod catalog_walk;
 mod lifecycle;
+mod limits;
 mod line;
 mod secrets;
 mod server;

@@ -9,6 +9,12 @@ use crate::signed::Key;
 
 /// A market that nobody moves, an owner who trades, and keys of every permission that a row asks for.
 pub(crate) const WORLD: &str = r#"
+# The tests ask more in a minute than one address may by default.
+[policy]
+request_weight_per_minute = 10000000
+raw_requests_per_5m = 10000000
+failed_verifications_per_minute = 10000000
+
 [market]
 flow = "none"
 seed = 1

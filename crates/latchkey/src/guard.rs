@@ -1,0 +1,89 @@
+//! Keeps bans, and the counts that lead to them, over a restart.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use latchkey_admission::limiter::{Held, Limiter, Limits};
+use latchkey_admission::ports::Clock;
+use latchkey_store::guard_state::{GuardState, GuardStateError};
+use tokio::sync::{Mutex, Notify, watch};
+
+use crate::clock::SystemClock;
+
+/// How long a count may be in memory alone; a new ban is written at once.
+const EVERY: Duration = Duration::from_secs(3);
+
+/// The limiter and the file that it is kept in.
+pub struct Guard {
+    /// The limiter.
+    pub limiter: Arc<Limiter>,
+    file: Arc<GuardState>,
+    clock: Arc<SystemClock>,
+    banned: Arc<Notify>,
+    written: Mutex<Held>,
+}
+
+impl Guard {
+    /// A limiter that goes on where `file` says. A damaged file is passed over, loudly: a server that does not start
+    /// protects nobody.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is of a newer program.
+    pub fn open(limits: Limits, file: GuardState, clock: Arc<SystemClock>) -> Result<Self, GuardStateError> {
+        let banned = Arc::new(Notify::new());
+        let bell = Arc::clone(&banned);
+        let limiter = Limiter::new(limits).with_alarm(Arc::new(move || bell.notify_one()));
+        let held = match file.load() {
+            Err(error @ GuardStateError::Damaged { .. }) => {
+                tracing::error!("{error}");
+                None
+            }
+            read => read?,
+        };
+        if let Some(held) = held {
+            limiter.import(&held, clock.now());
+        }
+        Ok(Self {
+            limiter: Arc::new(limiter),
+            file: Arc::new(file),
+            clock,
+            banned,
+            written: Mutex::new(Held::default()),
+        })
+    }
+
+    /// Writes every few seconds and at every new ban, until `stop` turns true.
+    pub async fn keep(&self, mut stop: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                biased;
+                stopped = stop.wait_for(|stop| *stop) => {
+                    drop(stopped);
+                    return;
+                }
+                () = self.banned.notified() => {}
+                () = wait(EVERY) => {}
+            }
+            self.save().await;
+        }
+    }
+
+    /// Writes what is held now, if it is not what was written last.
+    pub async fn save(&self) {
+        let mut written = self.written.lock().await;
+        let held = self.limiter.export(self.clock.now());
+        if *written == held {
+            return;
+        }
+        let (file, kept) = (Arc::clone(&self.file), held.clone());
+        match tokio::task::spawn_blocking(move || file.save(&kept)).await {
+            Ok(Ok(())) => *written = held,
+            Ok(Err(error)) => tracing::error!(%error, "bans cannot be kept: a restart would forget them"),
+            Err(error) => tracing::error!(%error, "bans were not kept"),
+        }
+    }
+}
+
+async fn wait(time: Duration) {
+    tokio::time::timeout(time, std::future::pending::<()>()).await.ok();
+}
