@@ -243,7 +243,8 @@ struct RecordLine {
     hash: String,
 }
 
-fn line(record: &AuditRecord) -> Vec<u8> {
+/// A record as an export has it: its one spelling, with the line break.
+pub fn line(record: &AuditRecord) -> Vec<u8> {
     let mut line = format!(
         "{{\"revision\":{},\"account\":{},\"previous\":\"{}\",\"account_previous\":\"{}\",\"hash\":\"{}\"",
         record.revision,
