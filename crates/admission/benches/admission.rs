@@ -16,6 +16,7 @@ use latchkey_admission::call::{Field, FoundBy, Listed, RawCall, RequestIds};
 use latchkey_admission::limiter::{Limiter, Limits};
 use latchkey_admission::live::{LiveAccount, LiveKey};
 use latchkey_admission::ports::{Clock, Keys, OpenMaterial, Recorder};
+use latchkey_admission::replay::{self, Replay};
 use latchkey_admission::{Call, CallRecord, Outcome, Permit, Rejection, Rules, Trail, check};
 use latchkey_authority::account::{
     Account, CrossMarginPro, Email, Kyc, PortfolioMargin, Products, Sealed, SubKind, TermsSigned,
@@ -92,6 +93,7 @@ struct House {
     keys: Map,
     rules: Rules,
     limiter: Limiter,
+    replay: Replay,
     recorder: Arc<Counting>,
     clock: Arc<BenchClock>,
     ids: RequestIds,
@@ -108,6 +110,7 @@ impl House {
             keys: map,
             rules: Rules::from(&Policy::default()),
             limiter: Limiter::new(Limits::from(&UNLIMITED)),
+            replay: Replay::new(replay::Settings::default()),
             recorder: Arc::default(),
             clock: Arc::new(BenchClock),
             ids: RequestIds::new(7),
@@ -132,13 +135,14 @@ impl House {
         let shaped = check::shape(routed, &self.rules, t)?;
         let known = check::key(shaped, &self.keys, t)?;
         let placed = check::ip(known)?;
-        let timely = check::timing(placed, t)?;
+        let timely = check::timing(placed, &self.replay, t)?;
         let ready = self.limiter.budget(timely, t)?;
-        let proven = check::signature(ready, &Opener, t);
+        let proven = check::signature(ready, &Opener, &self.replay, t);
         let proven = self.limiter.verified(proven, t)?;
         let granted = check::permission(proven)?;
         let whole = check::parameters(granted)?;
-        Ok(self.limiter.charge(whole, t)?.permit(t.id(), t.arrived()))
+        let charged = self.limiter.charge(whole, t)?;
+        Ok(check::replay(charged)?.permit(t.id(), t.arrived()))
     }
 }
 

@@ -6,19 +6,21 @@
 
 pub mod call;
 pub mod check;
+pub mod hash;
 pub mod limiter;
 pub mod live;
 mod outcome;
 mod permit;
 pub mod ports;
 mod rejection;
+pub mod replay;
 mod rules;
 mod stage;
 pub mod state;
 pub mod trail;
 
 pub use outcome::{Answer, Outcome, Ticket};
-pub use permit::{Call, Holder, Permit, Window};
+pub use permit::{AHEAD_MAX_US, Call, Holder, Permit, Window};
 pub use rejection::{Reason, Rejection};
 pub use rules::Rules;
 pub use stage::Stage;

@@ -12,7 +12,7 @@ use latchkey_authority::account::{Account, Owner};
 use latchkey_authority::effective::{DeadReason, Effective, Standing, effective_permissions};
 use latchkey_authority::ip::IpMatcher;
 use latchkey_authority::key::{KeyKind, KeyRecord};
-use latchkey_authority::policy::Policy;
+use latchkey_authority::policy::{Policy, ReplayRule};
 use latchkey_authority::trading::trading_account;
 use latchkey_crypto::key_type::KeyType;
 use latchkey_crypto::verify::Verifier;
@@ -22,6 +22,7 @@ use latchkey_protocol::{AccountId, ApiKey, KeyId, PermissionSet, RiskPath, Symbo
 use crate::Reason;
 use crate::call::canonical;
 use crate::ports::OpenMaterial;
+use crate::replay::{Replay, Share};
 
 /// An account, shared by its keys and by those of its sub-accounts.
 pub struct LiveAccount {
@@ -77,6 +78,8 @@ pub struct KeyState {
     pub trading: TradingAccount,
     /// Which margin checks its orders meet.
     pub risk: RiskPath,
+    /// Which calls may not be repeated.
+    pub replay: ReplayRule,
     /// The key as stored.
     pub record: KeyRecord,
 }
@@ -142,6 +145,7 @@ pub struct LiveKey {
     /// When it was made.
     pub created: Timestamp,
     verifier: OnceLock<Verifier>,
+    share: OnceLock<Arc<Share>>,
     state: ArcSwap<KeyState>,
     generation: AtomicU64,
     last_used: AtomicI64,
@@ -156,6 +160,7 @@ impl LiveKey {
             kind: record.kind,
             created: record.created,
             verifier: OnceLock::new(),
+            share: OnceLock::new(),
             state: ArcSwap::from_pointee(Self::judge(record.clone(), &account, policy, now)),
             account,
             generation: AtomicU64::new(0),
@@ -196,6 +201,7 @@ impl LiveKey {
             ip: record.ip.matcher(),
             trading,
             risk,
+            replay: record.replay.unwrap_or(policy.replay),
             record,
         }
     }
@@ -222,6 +228,11 @@ impl LiveKey {
         }
         let verifier = opener.open(self.account.id, self.id, &self.state().record.material)?;
         Some(self.verifier.get_or_init(|| verifier))
+    }
+
+    /// Where the signatures of its verifying key are remembered, found on first use.
+    pub(crate) fn share(&self, replay: &Replay, verifier: &Verifier) -> &Share {
+        self.share.get_or_init(|| replay.share(self.account.id, verifier))
     }
 
     /// Notes a verified call.

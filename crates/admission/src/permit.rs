@@ -8,10 +8,11 @@ use latchkey_protocol::{PermissionSet, RecvWindow, RiskPath, TimeUnit, Timestamp
 
 use crate::call::RequestId;
 use crate::live::{KeyState, LiveKey};
+use crate::replay::Once;
 use crate::{Reason, Rejection, Stage};
 
-/// How far ahead of the server a `timestamp` may not be: one second.
-const AHEAD_MAX_US: i64 = 1_000_000;
+/// How far ahead of the server a `timestamp` may not be, in microseconds: one second.
+pub const AHEAD_MAX_US: i64 = 1_000_000;
 
 /// `timestamp` and `recvWindow` of a signed call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +35,11 @@ impl Window {
             return Err(Reason::TimestampAhead { ahead_us: behind_us.saturating_neg() });
         }
         self.check_age(now)
+    }
+
+    /// When it closes.
+    pub(crate) fn end(&self) -> Timestamp {
+        self.timestamp.plus_micros(self.recv_window.as_micros())
     }
 
     fn check_age(&self, now: Timestamp) -> Result<(), Reason> {
@@ -116,11 +122,12 @@ pub struct Call {
 pub struct Permit {
     call: Call,
     window: Option<Window>,
+    once: Option<Once>,
 }
 
 impl Permit {
-    pub(crate) fn new(call: Call, window: Option<Window>) -> Self {
-        Self { call, window }
+    pub(crate) fn new(call: Call, window: Option<Window>, once: Option<Once>) -> Self {
+        Self { call, window, once }
     }
 
     /// The call.
@@ -130,10 +137,11 @@ impl Permit {
 
     /// The last question, asked by the venue in the instant before it acts: is the call still in time, and does the
     /// key still allow it? A key or account that changed since the call was judged is judged again, by the state in
-    /// force now. **This is the moment of admission.**
+    /// force now. A call that may act once uses its signature up here, so that what was refused before may be sent
+    /// again unchanged. **This is the moment of admission.**
     ///
     /// # Errors
-    /// `-1021` or `-2015` with the exact reason.
+    /// `-1021`, `-2015`, or `-2010` and `-1020` for a signature that was used, with the exact reason.
     pub fn hand_over(self, now: Timestamp) -> Result<Call, Rejection> {
         let refuse = |reason| Rejection::new(Stage::HandOver, reason);
         if let Some(window) = &self.window {
@@ -141,6 +149,9 @@ impl Permit {
         }
         if let Some(holder) = &self.call.holder {
             holder.judge_again(&self.call, now).map_err(refuse)?;
+        }
+        if let Some(once) = &self.once {
+            once.take().map_err(|spent| refuse(spent.reason(self.call.row)))?;
         }
         Ok(self.call)
     }

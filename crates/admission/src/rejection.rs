@@ -87,6 +87,10 @@ pub enum Reason {
         /// How far ahead of the server, in microseconds.
         ahead_us: i64,
     },
+    /// Stamped before the server's memory of signatures begins, and once only.
+    StampedBeforeStart,
+    /// The key does not accept this scheme of signing.
+    ProofNotAccepted,
     /// The signature is not of the shape of the key's type.
     SignatureShape(&'static str),
     /// The signature does not verify.
@@ -131,6 +135,18 @@ pub enum Reason {
         /// In which window.
         window: Window,
     },
+    /// The signature was handed to the venue before.
+    SignatureUsed {
+        /// Whether the call places an order.
+        order: bool,
+    },
+    /// The signature was seen on another route.
+    SignatureElsewhere {
+        /// Whether the call places an order.
+        order: bool,
+    },
+    /// The key's share of the memory of signatures is full.
+    ReplayMemoryFull,
     /// A bounded queue is full.
     Busy,
     /// Refused by the venue, with the contract's own error.
@@ -184,9 +200,11 @@ impl Rejection {
             Reason::IpNotAllowed | Reason::WalletChanged | Reason::PermissionMissing(_) | Reason::KeyKind => {
                 family.rejected_key().plain()
             }
-            Reason::TimestampTooOld { .. } => code::OUTSIDE_RECV_WINDOW.plain(),
+            Reason::TimestampTooOld { .. } | Reason::StampedBeforeStart => code::OUTSIDE_RECV_WINDOW.plain(),
             Reason::TimestampAhead { .. } => code::AHEAD_OF_SERVER.plain(),
-            Reason::SignatureShape(_) | Reason::SignatureWrong => code::INVALID_SIGNATURE.plain(),
+            Reason::ProofNotAccepted | Reason::SignatureShape(_) | Reason::SignatureWrong => {
+                code::INVALID_SIGNATURE.plain()
+            }
             Reason::KeyUnusable => code::UNKNOWN.plain(),
             Reason::SymbolNotWhitelisted => code::SYMBOL_NOT_WHITELISTED.plain(),
             Reason::UnreadParameters { read, sent, get: true } => {
@@ -204,7 +222,13 @@ impl Rejection {
                 row.with([until.as_millis().to_string()])
             }
             Reason::TooManyOrders { limit, window } => code::TOO_MANY_ORDERS.with([limit.to_string(), span(*window)]),
-            Reason::Busy => code::SERVER_BUSY.plain(),
+            Reason::SignatureUsed { order: true } | Reason::SignatureElsewhere { order: true } => {
+                code::DUPLICATE_ORDER.plain()
+            }
+            Reason::SignatureUsed { order: false } | Reason::SignatureElsewhere { order: false } => {
+                code::SIGNATURE_REPLAYED.plain()
+            }
+            Reason::ReplayMemoryFull | Reason::Busy => code::SERVER_BUSY.plain(),
             Reason::Parameter(error) | Reason::Venue(error) => (**error).clone(),
         }
     }
@@ -247,6 +271,8 @@ impl Rejection {
             Reason::WalletChanged => "wallet-changed",
             Reason::TimestampTooOld { .. } => "timestamp-too-old",
             Reason::TimestampAhead { .. } => "timestamp-ahead",
+            Reason::StampedBeforeStart => "stamped-before-start",
+            Reason::ProofNotAccepted => "proof-not-accepted",
             Reason::SignatureShape(_) => "signature-shape",
             Reason::SignatureWrong => "signature-wrong",
             Reason::KeyUnusable => "key-unusable",
@@ -258,6 +284,9 @@ impl Rejection {
             Reason::Limited { what, .. } => what.name(),
             Reason::Banned { .. } => "banned",
             Reason::TooManyOrders { .. } => "too-many-orders",
+            Reason::SignatureUsed { .. } => "signature-used",
+            Reason::SignatureElsewhere { .. } => "signature-elsewhere",
+            Reason::ReplayMemoryFull => "replay-memory-full",
             Reason::Busy => "busy",
             Reason::Venue(_) => "venue",
         }

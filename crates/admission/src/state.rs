@@ -12,6 +12,7 @@ use latchkey_protocol::{ApiKey, TimeUnit, Timestamp};
 use crate::call::RawCall;
 use crate::live::{KeyState, LiveKey};
 use crate::permit::{Call, Holder, Permit, Window};
+use crate::replay::{Once, Trace};
 
 /// A call on its way through the checks.
 pub struct Admission<'a, S> {
@@ -65,6 +66,8 @@ pub(crate) struct Held {
     pub(crate) state: Arc<KeyState>,
     pub(crate) key_generation: u64,
     pub(crate) account_generation: u64,
+    /// What is remembered of the call's signature, once it held.
+    pub(crate) trace: Trace,
 }
 
 /// The caller's address may use the key.
@@ -88,13 +91,19 @@ pub struct Whole<'a> {
     pub(crate) arguments: Arguments,
 }
 
-/// Charged, and ready to be handed over.
+/// Charged to the key's and account's counters.
 pub struct Charged<'a>(pub(crate) Whole<'a>);
 
-impl Admission<'_, Charged<'_>> {
+/// Not known to be a repetition, and ready to be handed over.
+pub struct Fresh<'a> {
+    pub(crate) whole: Whole<'a>,
+    pub(crate) once: Option<Once>,
+}
+
+impl Admission<'_, Fresh<'_>> {
     /// The permit: the only way to one.
     pub fn permit(self, id: crate::call::RequestId, arrived: Timestamp) -> Permit {
-        let Whole { known, arguments } = self.state.0;
+        let Fresh { whole: Whole { known, arguments }, once } = self.state;
         let window = match known.shaped.credential {
             Credential::Payload { window, .. } => Some(window),
             Credential::None | Credential::KeyOnly(_) => None,
@@ -104,6 +113,7 @@ impl Admission<'_, Charged<'_>> {
         Permit::new(
             Call { id, row: self.row, arguments, unit: known.shaped.unit, peer: self.raw.peer, arrived, holder },
             window,
+            once,
         )
     }
 }

@@ -1,5 +1,6 @@
 //! The proof on a request: its text on the wire, and the check.
 
+use crate::digest::sha256;
 use crate::key_type::KeyType;
 use crate::public_key::PublicKey;
 use crate::secret::SecretKey;
@@ -78,6 +79,17 @@ pub enum SignatureShape {
 #[error("the signature is not valid for the payload")]
 pub struct BadSignature;
 
+impl Signature {
+    /// The bytes of the signature.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Hmac(bytes) => bytes,
+            Self::Ed25519(bytes) => bytes,
+            Self::Rsa(bytes) => bytes,
+        }
+    }
+}
+
 impl SignatureShape {
     /// The pattern that callers are told for an HMAC signature.
     /// Source: published answer `-1100` for the parameter `signature`.
@@ -95,6 +107,15 @@ impl Verifier {
         match key {
             PublicKey::Rsa(key) => Self::Rsa(RsaVerifier { key: key.parsed().clone(), modulus_len: key.modulus_len() }),
             PublicKey::Ed25519(key) => Self::Ed25519(Ed25519Verifier { point: *key.point() }),
+        }
+    }
+
+    /// A name of the key: the same for the same key, and telling nothing of a secret.
+    pub fn identity(&self) -> [u8; 32] {
+        match self {
+            Self::Hmac(key) => key.absorb(&[b"latchkey: the name of this key"]).finalize().into_bytes().into(),
+            Self::Ed25519(key) => sha256(key.point.as_bytes()),
+            Self::Rsa(key) => sha256(key.key.as_ref()),
         }
     }
 

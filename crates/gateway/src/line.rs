@@ -7,6 +7,7 @@ use std::time::Duration;
 use latchkey_admission::call::{RawCall, RequestIds};
 use latchkey_admission::limiter::Limiter;
 use latchkey_admission::ports::{Clock, Keys, OpenMaterial, Recorder, Venue};
+use latchkey_admission::replay::Replay;
 use latchkey_admission::{Outcome, Permit, Rejection, Rules, Trail, check};
 use latchkey_protocol::catalog::Catalog;
 
@@ -28,6 +29,8 @@ pub struct Parts {
     pub rules: Rules,
     /// Counts weight.
     pub limiter: Arc<Limiter>,
+    /// Remembers signatures.
+    pub replay: Arc<Replay>,
     /// Where admitted calls go.
     pub venue: Arc<dyn Venue>,
     /// Takes the record of every call.
@@ -88,7 +91,7 @@ impl Line {
     /// # Errors
     /// The refusal of the first check that fails.
     pub fn admit(&self, raw: &RawCall<'_>, t: &mut Trail) -> Result<Permit, Rejection> {
-        let Parts { catalog, keys, opener, rules, limiter, .. } = &self.parts;
+        let Parts { catalog, keys, opener, rules, limiter, replay, .. } = &self.parts;
         limiter.admit(raw.peer, raw.path, t.arrived())?;
         let routed = match check::route(raw, catalog, t) {
             Ok(routed) => routed,
@@ -101,13 +104,14 @@ impl Line {
         let shaped = check::shape(routed, rules, t)?;
         let known = check::key(shaped, keys.as_ref(), t)?;
         let placed = check::ip(known)?;
-        let timely = check::timing(placed, t)?;
+        let timely = check::timing(placed, replay, t)?;
         let ready = limiter.budget(timely, t)?;
-        let proven = check::signature(ready, opener.as_ref(), t);
+        let proven = check::signature(ready, opener.as_ref(), replay, t);
         let proven = limiter.verified(proven, t)?;
         let granted = check::permission(proven)?;
         let whole = check::parameters(granted)?;
         let charged = limiter.charge(whole, t)?;
-        Ok(charged.permit(t.id(), t.arrived()))
+        let fresh = check::replay(charged)?;
+        Ok(fresh.permit(t.id(), t.arrived()))
     }
 }

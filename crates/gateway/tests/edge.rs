@@ -15,6 +15,7 @@ use latchkey_admission::call::RequestIds;
 use latchkey_admission::limiter::{Limiter, Limits};
 use latchkey_admission::live::LiveKey;
 use latchkey_admission::ports::{Clock, Keys, OpenMaterial, Recorder, Venue};
+use latchkey_admission::replay::{self, Replay};
 use latchkey_admission::{CallRecord, Outcome, Permit, Rejection, Rules, Ticket};
 use latchkey_authority::key::Material;
 use latchkey_authority::policy::Policy;
@@ -98,6 +99,7 @@ async fn open(change: impl FnOnce(&mut Settings)) -> Door {
         opener: stage(),
         rules: Rules { recv_window_max_ms: 60_000 },
         limiter: Arc::new(Limiter::new(Limits::from(&Policy::default()))),
+        replay: Arc::new(Replay::new(replay::Settings::default())),
         venue: stage(),
         recorder: stage(),
         clock: stage(),

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use latchkey_admission::Rules;
 use latchkey_admission::call::RequestIds;
 use latchkey_admission::limiter::Limits;
 use latchkey_admission::ports::Clock;
+use latchkey_admission::replay::{self, Replay};
+use latchkey_admission::{AHEAD_MAX_US, Rules};
 use latchkey_authority::account::Account;
 use latchkey_authority::policy::Policy;
 use latchkey_authority::ports::Ports;
@@ -19,7 +20,7 @@ use latchkey_exchange::{Core, MarketSettings, OrderLimits};
 use latchkey_gateway::edge::Counters;
 use latchkey_gateway::line::{self, Line};
 use latchkey_protocol::catalog::Catalog;
-use latchkey_protocol::{Amount, Asset, TradingAccount};
+use latchkey_protocol::{Amount, Asset, Timestamp, TradingAccount};
 use latchkey_store::folder::FolderLock;
 use latchkey_store::guard_state::GuardState;
 use latchkey_store::live::LiveMap;
@@ -36,6 +37,9 @@ use crate::clock::SystemClock;
 use crate::guard::Guard;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
+
+/// The store's file in the data folder.
+const DATABASE: &str = "latchkey.db";
 
 /// What a house is made of.
 pub struct Plan {
@@ -104,6 +108,7 @@ pub struct House {
     pub line: Arc<Line>,
     /// Limits and bans.
     pub guard: Guard,
+    replay: Arc<Replay>,
     store: Arc<SqliteStore>,
     exchange: Exchange,
     outbox: Arc<Outbox>,
@@ -118,13 +123,14 @@ pub struct House {
 pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
     let clock = Arc::new(SystemClock::default());
     let lock = FolderLock::take(&plan.data_dir).context("the data folder cannot be used")?;
+    let since = remembered_since(&plan.data_dir, clock.now());
     let wrapping = if plan.create_key_file {
         key_file::read_or_create(&plan.key_file, &mut random::fill)
     } else {
         key_file::read(&plan.key_file)
     }
     .context("the key-encryption key cannot be read")?;
-    let settings = SqliteSettings::new(&plan.data_dir.join("latchkey.db"), &mut random::fill);
+    let settings = SqliteSettings::new(&plan.data_dir.join(DATABASE), &mut random::fill);
     let store = Arc::new(SqliteStore::open(&settings).await.context("the store cannot be opened")?);
     let vault = Arc::new(Vault::unlock(&store, &wrapping).await.context("the secrets cannot be unlocked")?);
 
@@ -134,9 +140,8 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
         tokio::task::spawn_blocking(move || open_exchange(&folder, market, &policy, clock, durability)).await??
     };
 
-    let mut seed = [0; 16];
-    random::fill(&mut seed);
-    let (map_seed, boot) = halves(seed);
+    let (map_seed, boot) = draw();
+    let (replay_seed, _) = draw();
     let live = Arc::new(LiveMap::new(plan.policy, Arc::clone(&clock) as Arc<dyn Clock>, map_seed));
     let outbox = Arc::new(Outbox::new(Arc::clone(&store), exchange.clone(), Arc::clone(&live)));
     outbox.drain().await.context("the exchange does not carry out what was left to do")?;
@@ -159,12 +164,14 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
         Arc::clone(&clock) as Arc<dyn Clock>,
         tokio::runtime::Handle::current(),
     );
+    let replay = Arc::new(Replay::new(replay::Settings { since, seed: replay_seed, ..replay::Settings::default() }));
     let line = Arc::new(Line::new(line::Parts {
         catalog: Catalog::builtin(),
         keys: Arc::clone(&live) as _,
         opener: vault,
         rules: Rules::from(&plan.policy),
         limiter: Arc::clone(&guard.limiter),
+        replay: Arc::clone(&replay),
         venue: Arc::new(venue),
         recorder: Arc::clone(&metrics) as _,
         clock: Arc::clone(&clock) as _,
@@ -179,15 +186,26 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
         authority,
         line,
         guard,
+        replay,
         store,
         exchange,
         outbox,
         _lock: lock,
     };
+    house.reached(since).await;
     Ok((house, sequencing))
 }
 
-fn halves(seed: [u8; 16]) -> (u64, u64) {
+/// From when on the signatures of a house are remembered that starts at `now`: an empty folder never had any, and who
+/// called an earlier run may have had a clock as far ahead as is allowed.
+fn remembered_since(data_dir: &Path, now: Timestamp) -> Timestamp {
+    if data_dir.join(DATABASE).exists() { now.plus_micros(AHEAD_MAX_US) } else { Timestamp::EARLIEST }
+}
+
+/// Two random numbers.
+fn draw() -> (u64, u64) {
+    let mut seed = [0; 16];
+    random::fill(&mut seed);
     let whole = u128::from_le_bytes(seed);
     ((whole >> 64) as u64, whole as u64)
 }
@@ -235,6 +253,15 @@ impl sequencer::Snapshots for SnapshotFolder {
 }
 
 impl House {
+    /// Waits, at most a second, until a caller with a right clock stamps its calls `since` or later.
+    async fn reached(&self, since: Timestamp) {
+        let rest = since.micros_since(self.clock.now());
+        if let Ok(rest) = u64::try_from(rest) {
+            let wait = Duration::from_micros(rest);
+            tokio::time::timeout(wait, std::future::pending::<()>()).await.ok();
+        }
+    }
+
     /// Every account, as stored.
     ///
     /// # Errors
@@ -295,7 +322,7 @@ impl House {
         self.exchange.ended().await
     }
 
-    /// Tries again what is left in the outbox, until `stop` turns true.
+    /// Tries again what is left in the outbox and forgets signatures that are past, until `stop` turns true.
     pub async fn keep_settling(&self, mut stop: watch::Receiver<bool>) {
         const PAUSE: Duration = Duration::from_secs(1);
         loop {
@@ -303,6 +330,7 @@ impl House {
             if stopped.is_ok() {
                 return;
             }
+            self.replay.sweep(self.clock.now());
             if let Err(error) = self.outbox.drain().await {
                 tracing::warn!(error = format!("{error:#}"), "a change waits for the exchange");
             }

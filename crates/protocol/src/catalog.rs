@@ -196,6 +196,11 @@ impl Endpoint {
     pub const fn takes_security_fields(&self) -> bool {
         self.security.needs_key() || matches!(self.family, Family::Sapi)
     }
+
+    /// Whether it places orders: of the rows whose success gives the weight back, those that create.
+    pub const fn places_orders(&self) -> bool {
+        self.free_on_success && matches!(self.method, Method::Post)
+    }
 }
 
 impl core::fmt::Debug for Endpoint {

@@ -136,6 +136,11 @@ impl RecvWindow {
         if total > i64::from(max_ms) * 1000 { Err(RecvWindowError::TooLarge) } else { Ok(Self(total)) }
     }
 
+    /// From microseconds.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
     /// The window in microseconds.
     pub const fn as_micros(self) -> i64 {
         self.0

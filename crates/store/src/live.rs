@@ -9,12 +9,11 @@
 //! [`GRAVES_MAX`] of them since the start. An older one is unknown, which is the same answer on the wire. Nothing that
 //! a caller sends is ever put into the map.
 
-mod hash;
-
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use latchkey_admission::hash::Seeded;
 use latchkey_admission::live::{LiveAccount, LiveKey};
 use latchkey_admission::ports::{Clock, Keys};
 use latchkey_authority::account::Account;
@@ -25,7 +24,6 @@ use latchkey_authority::ports::Live;
 use latchkey_protocol::{AccountId, ApiKey, KeyId, Timestamp};
 
 use crate::sqlite::Row;
-use hash::Seeded;
 
 /// The live keys of one node.
 pub struct LiveMap {

@@ -1,4 +1,5 @@
 use crate::ports::Keys;
+use crate::replay::Trace;
 use crate::state::{Credential, Held, Known, Shaped};
 use crate::trail::Trail;
 use crate::{Admission, Reason, Rejection, Stage};
@@ -23,6 +24,6 @@ pub fn key<'a>(
     let (key_generation, account_generation) = (key.generation(), key.account.generation());
     let state = key.state();
     state.alive(trail.arrived()).map_err(refuse)?;
-    let held = Held { key, state, key_generation, account_generation };
+    let held = Held { key, state, key_generation, account_generation, trace: Trace::None };
     Ok(call.into(|shaped| Known { shaped, held: Some(held) }))
 }

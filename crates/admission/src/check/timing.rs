@@ -1,17 +1,29 @@
+use crate::replay::Replay;
 use crate::state::{Credential, Placed, Timely};
 use crate::trail::Trail;
-use crate::{Admission, Rejection, Stage};
+use crate::{Admission, Reason, Rejection, Stage};
 
-/// Accepts `timestamp` when it is less than 1 s ahead of the arrival and at most `recvWindow` behind it.
+/// Accepts `timestamp` when it is less than 1 s ahead of the arrival and at most `recvWindow` behind it, and, for a
+/// call that may act once, when the memory of signatures reaches back to it.
 /// Source: REST API, "Timing security".
 ///
 /// # Errors
 /// `-1021`, with the signed distance for the call record.
-pub fn timing<'a>(call: Admission<'a, Placed<'a>>, trail: &mut Trail) -> Result<Admission<'a, Timely<'a>>, Rejection> {
-    if let Credential::Payload { window, .. } = &call.state.0.shaped.credential {
+pub fn timing<'a>(
+    call: Admission<'a, Placed<'a>>,
+    replay: &Replay,
+    trail: &mut Trail,
+) -> Result<Admission<'a, Timely<'a>>, Rejection> {
+    let refuse = |reason| Rejection::new(Stage::Timing, reason);
+    let known = &call.state.0;
+    if let Credential::Payload { window, .. } = &known.shaped.credential {
         let now = trail.arrived();
         trail.timed(window.timestamp.micros_since(now));
-        window.check(now).map_err(|reason| Rejection::new(Stage::Timing, reason))?;
+        window.check(now).map_err(refuse)?;
+        let once = known.held.as_ref().is_some_and(|held| Replay::acts_once(held.state.replay, call.row));
+        if once && !replay.reaches(window.timestamp) {
+            return Err(refuse(Reason::StampedBeforeStart));
+        }
     }
     Ok(call.into(|Placed(known)| Timely(known)))
 }

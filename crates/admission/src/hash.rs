@@ -1,7 +1,7 @@
-//! The hash of the live key map.
+//! The hash of maps in memory: of live keys and of signatures.
 //!
-//! What lies in the map are names from the random source, so an even spread is all that it needs; the seed keeps a
-//! caller from choosing unknown names that fall together.
+//! What lies in them are names from a random source and signatures, so an even spread is all that they need; the seed
+//! keeps a caller from choosing names that fall together.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -11,19 +11,21 @@ const SECOND: u64 = 0xbb67_ae85_84ca_a73b;
 
 /// Makes hashers of one seed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seeded {
+pub struct Seeded {
     first: u64,
     second: u64,
 }
 
 /// Mixes by widening multiplication, sixteen bytes at a time.
-pub(super) struct Mixer {
+#[derive(Debug)]
+pub struct Mixer {
     state: u64,
     second: u64,
 }
 
 impl Seeded {
-    pub(super) const fn new(seed: u64) -> Self {
+    /// From a random number, one a process.
+    pub const fn new(seed: u64) -> Self {
         Self { first: fold(seed ^ FIRST, SECOND), second: fold(seed ^ SECOND, FIRST) }
     }
 }

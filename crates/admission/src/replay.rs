@@ -1,0 +1,289 @@
+//! What is remembered of verified signatures, so that each is good for one route and each change for one time.
+//!
+//! The compatible scheme signs neither method nor path. So every signature that held is kept, per account and verifying
+//! key, until its `timestamp` plus `recvWindow`: with the route that it was first seen on, and whether it was handed to
+//! the venue.
+//!
+//! ```text
+//!  verified ─ note ─▶ kept, with its route ──────────────── until timestamp + recvWindow, and a little longer
+//!                        │ a change comes ─ look ─▶ another route, or handed over before: refused
+//!                        └ hand-over ─ take ─▶ used up: exactly one of many at once
+//! ```
+//!
+//! Nothing is thrown out before its time. A share that is full keeps no more: reads pass, changes are refused, and so
+//! are later ones whose window does not reach past that of what could not be kept, since they may be the same.
+//! Keys with the same verifying key share their memory: API keys are not signed by the compatible scheme either.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering};
+
+use latchkey_authority::policy::ReplayRule;
+use latchkey_crypto::digest::sha256_framed;
+use latchkey_crypto::verify::Verifier;
+use latchkey_protocol::catalog::Endpoint;
+use latchkey_protocol::{AccountId, Timestamp};
+use papaya::HashMap;
+
+use crate::Reason;
+use crate::hash::Seeded;
+
+/// The most signatures that are kept for one verifying key: at the longest window, 8700 calls a second.
+pub const SHARE_MAX: usize = 1 << 19;
+
+/// How long a signature is kept after its window, so that whoever read the clock a moment earlier still finds it.
+const LINGER_US: i64 = 2_000_000;
+
+/// A full share looks for room at most this often.
+const SWEEP_EVERY_US: i64 = 1_000_000;
+
+/// How the memory is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The most signatures that are kept for one verifying key.
+    pub share_max: usize,
+    /// Calls that may act once are refused when they were stamped before: what came earlier is not remembered.
+    pub since: Timestamp,
+    /// Random, one a process.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    /// [`SHARE_MAX`], a memory that reaches back as far as can be stamped, and a seed that everybody knows.
+    fn default() -> Self {
+        Self { share_max: SHARE_MAX, since: Timestamp::EARLIEST, seed: 0 }
+    }
+}
+
+/// The memory of all keys.
+pub struct Replay {
+    settings: Settings,
+    shares: HashMap<[u8; 32], Arc<Share>, Seeded>,
+}
+
+/// The memory of one verifying key of one account.
+pub(crate) struct Share {
+    max: usize,
+    marks: HashMap<SignatureId, Arc<Mark>, Seeded>,
+    /// How many places are taken; never more than `max`.
+    kept: AtomicUsize,
+    swept_us: AtomicI64,
+    /// The latest end of a window that could not be kept.
+    lost_until_us: AtomicI64,
+}
+
+/// What tells signatures of one key apart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct SignatureId([u8; 32]);
+
+/// What is remembered of one signature.
+pub(crate) struct Mark {
+    row: &'static Endpoint,
+    until: Timestamp,
+    state: AtomicU8,
+}
+
+/// The call was handed over.
+const TAKEN: u8 = 1;
+/// The signature came on another route too.
+const ELSEWHERE: u8 = 2;
+
+/// What the memory says of a call.
+pub(crate) enum Trace {
+    /// Nothing is remembered: there is no signature, or the key's rule is off.
+    None,
+    /// The signature is kept.
+    Kept(Arc<Mark>),
+    /// There was no place for it, or it may be one of those that found none.
+    Full,
+}
+
+/// The right of a call to act once.
+pub(crate) struct Once(Arc<Mark>);
+
+/// Why a signature is good no more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Spent {
+    Used,
+    Elsewhere,
+}
+
+impl Replay {
+    /// A memory that holds nothing.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, shares: HashMap::builder().hasher(Seeded::new(settings.seed)).build() }
+    }
+
+    /// Whether a call of `row` may act only once under `rule`.
+    pub(crate) const fn acts_once(rule: ReplayRule, row: &Endpoint) -> bool {
+        match rule {
+            ReplayRule::Off => false,
+            ReplayRule::StateChanging => row.changes_state,
+            ReplayRule::All => true,
+        }
+    }
+
+    /// Whether everything that was stamped at `timestamp` is remembered.
+    pub(crate) fn reaches(&self, timestamp: Timestamp) -> bool {
+        timestamp >= self.settings.since
+    }
+
+    /// The share of a verifying key. Keys of one account with the same verifying key have the same.
+    pub(crate) fn share(&self, account: AccountId, verifier: &Verifier) -> Arc<Share> {
+        let name = sha256_framed(&[&account.0.to_be_bytes(), &verifier.identity()]);
+        let shares = self.shares.pin();
+        Arc::clone(shares.get_or_insert_with(name, || Arc::new(Share::new(&self.settings))))
+    }
+
+    /// Forgets what is past at `now`. Called now and then; a share that is full also makes room by itself.
+    pub fn sweep(&self, now: Timestamp) {
+        for share in self.shares.pin().values() {
+            share.sweep(now);
+        }
+    }
+
+    /// How many signatures are kept.
+    pub fn kept(&self) -> usize {
+        self.shares.pin().values().map(|share| share.kept.load(Ordering::Relaxed)).sum()
+    }
+}
+
+impl SignatureId {
+    /// By the start of the signature's bytes: all of an HMAC, R of Ed25519, the head of RSA. Nobody but the key's
+    /// holder can make two that begin alike.
+    pub(crate) fn of_signature(bytes: &[u8]) -> Self {
+        Self(bytes.first_chunk().copied().unwrap_or_default())
+    }
+}
+
+impl Share {
+    fn new(settings: &Settings) -> Self {
+        Self {
+            max: settings.share_max,
+            marks: HashMap::builder().hasher(Seeded::new(settings.seed)).build(),
+            kept: AtomicUsize::new(0),
+            swept_us: AtomicI64::new(i64::MIN),
+            lost_until_us: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    /// Remembers that the signature came on `row`; its window ends at `until`. `once` says whether the call may act
+    /// only once.
+    pub(crate) fn note(
+        &self,
+        id: SignatureId,
+        row: &'static Endpoint,
+        until: Timestamp,
+        once: bool,
+        now: Timestamp,
+    ) -> Trace {
+        let marks = self.marks.pin();
+        let found = marks.get(&id).filter(|mark| !mark.is_past(now)).map(Arc::clone);
+        let mark = match found {
+            Some(mark) => mark,
+            // Perhaps it came before and found no place.
+            None if once && until.as_micros() <= self.lost_until_us.load(Ordering::Acquire) => return Trace::Full,
+            None => {
+                self.forget(id, now);
+                if !self.take_place(now) {
+                    self.lost_until_us.fetch_max(until.as_micros(), Ordering::AcqRel);
+                    return Trace::Full;
+                }
+                match marks.try_insert(id, Arc::new(Mark { row, until, state: AtomicU8::new(0) })) {
+                    Ok(mark) => Arc::clone(mark),
+                    // Another call with the same signature was quicker.
+                    Err(occupied) => {
+                        self.kept.fetch_sub(1, Ordering::AcqRel);
+                        Arc::clone(occupied.current)
+                    }
+                }
+            }
+        };
+        if !is_same_route(mark.row, row) {
+            mark.state.fetch_or(ELSEWHERE, Ordering::AcqRel);
+        }
+        Trace::Kept(mark)
+    }
+
+    fn take_place(&self, now: Timestamp) -> bool {
+        let place = || {
+            let free = |kept: usize| (kept < self.max).then_some(kept + 1);
+            self.kept.fetch_update(Ordering::AcqRel, Ordering::Acquire, free).is_ok()
+        };
+        if place() {
+            return true;
+        }
+        let swept = self.swept_us.load(Ordering::Acquire);
+        if swept.saturating_add(SWEEP_EVERY_US) > now.as_micros() {
+            return false;
+        }
+        self.sweep(now);
+        place()
+    }
+
+    fn sweep(&self, now: Timestamp) {
+        if self.kept.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        self.swept_us.fetch_max(now.as_micros(), Ordering::AcqRel);
+        let marks = self.marks.pin();
+        let past = marks.iter().filter(|(_, mark)| mark.is_past(now)).map(|(id, _)| *id);
+        for id in past {
+            self.forget(id, now);
+        }
+    }
+
+    /// Removes the signature when its time is over; exactly one of several at once does.
+    fn forget(&self, id: SignatureId, now: Timestamp) {
+        if let Ok(Some(_)) = self.marks.pin().remove_if(&id, |_, mark| mark.is_past(now)) {
+            self.kept.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl Mark {
+    fn is_past(&self, now: Timestamp) -> bool {
+        self.until.plus_micros(LINGER_US) < now
+    }
+}
+
+impl Once {
+    pub(crate) fn new(mark: Arc<Mark>) -> Self {
+        Self(mark)
+    }
+
+    /// Whether the signature is still good for a call of `row`.
+    pub(crate) fn look(&self, row: &Endpoint) -> Result<(), Spent> {
+        if is_same_route(self.0.row, row) { spent(self.0.state.load(Ordering::Acquire)) } else { Err(Spent::Elsewhere) }
+    }
+
+    /// Uses the signature up. Of several at once, one succeeds.
+    pub(crate) fn take(&self) -> Result<(), Spent> {
+        spent(self.0.state.fetch_or(TAKEN, Ordering::AcqRel))
+    }
+}
+
+fn spent(state: u8) -> Result<(), Spent> {
+    match state {
+        0 => Ok(()),
+        ELSEWHERE => Err(Spent::Elsewhere),
+        _ => Err(Spent::Used),
+    }
+}
+
+impl Spent {
+    /// The reason of the refusal of a call of `row`.
+    pub(crate) fn reason(self, row: &Endpoint) -> Reason {
+        let order = row.places_orders();
+        match self {
+            Self::Used => Reason::SignatureUsed { order },
+            Self::Elsewhere => Reason::SignatureElsewhere { order },
+        }
+    }
+}
+
+fn is_same_route(one: &Endpoint, other: &Endpoint) -> bool {
+    core::ptr::eq(one, other) || one.method == other.method && one.path == other.path
+}
+
+#[cfg(test)]
+mod tests;
