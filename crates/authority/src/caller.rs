@@ -54,6 +54,10 @@ pub(crate) enum Power {
     Widen,
     /// Take something away, or give back what was taken: delete, disable, enable, freeze, release.
     Hold,
+    /// Change one's own factors.
+    Own,
+    /// Do what comes with time.
+    Sweep,
 }
 
 impl Caller {
@@ -101,13 +105,17 @@ pub(crate) fn authorise(case: &Case<'_>, owner: &Owner<'_>, power: Power) -> Res
                 return Err(Refusal::CallerLacksPermission(Permission::SpotAndMarginTrading));
             }
             // The line admitted the key; a change that committed since then may have ended it.
-            let ended = |key| key_standing(case.policy, owner, key, case.now) != Standing::Alive;
-            if own && case.loaded.keys.iter().find(|record| record.id == *key).is_none_or(ended) {
+            let keeper = if own { Some(*owner) } else { Owner::new(owner.master(), None) };
+            let alive = |(calling, keeper)| key_standing(case.policy, &keeper, calling, case.now) == Standing::Alive;
+            let calling = case.calling_key().filter(|calling| calling.id == *key);
+            if !calling.zip(keeper).is_some_and(alive) {
                 return Err(Refusal::CallerKeyDead);
             }
             if own && power != Power::Special { Err(Refusal::NotBySignedCall) } else { Ok(()) }
         }
-        Via::Operator(_) if matches!(power, Power::Special | Power::Widen) => Err(Refusal::NotByOperator),
+        Via::Owner if power == Power::Own && !own => Err(Refusal::NotYourAccount),
+        Via::Operator(_) if matches!(power, Power::Special | Power::Widen | Power::Own) => Err(Refusal::NotByOperator),
+        Via::Owner | Via::Operator(_) if power == Power::Sweep => Err(Refusal::OnlyByOperator),
         Via::Owner | Via::Operator(_) | Via::World | Via::System => Ok(()),
     }
 }

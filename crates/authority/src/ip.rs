@@ -237,6 +237,17 @@ impl IpRestriction {
         }
     }
 
+    /// Whether every address that may use it may also use `outer`. Neighbouring entries of `outer` are not joined.
+    pub fn within(&self, outer: &Self) -> bool {
+        match (self.matcher(), outer.matcher()) {
+            (_, IpMatcher::Anywhere) => true,
+            (IpMatcher::Anywhere, IpMatcher::Ranges { .. }) => false,
+            (IpMatcher::Ranges { v4, v6 }, IpMatcher::Ranges { v4: outer_v4, v6: outer_v6 }) => {
+                inside(&v4, &outer_v4) && inside(&v6, &outer_v6)
+            }
+        }
+    }
+
     /// The form that the line asks.
     pub fn matcher(&self) -> IpMatcher {
         match self {
@@ -277,6 +288,10 @@ impl IpMatcher {
 fn holds<T: Ord + Copy>(ranges: &[(T, T)], value: T) -> bool {
     let after = ranges.partition_point(|(first, _)| *first <= value);
     after.checked_sub(1).and_then(|at| ranges.get(at)).is_some_and(|(_, last)| value <= *last)
+}
+
+fn inside<T: Ord + Copy>(inner: &[(T, T)], outer: &[(T, T)]) -> bool {
+    inner.iter().all(|(first, last)| outer.iter().any(|(from, to)| from <= first && last <= to))
 }
 
 /// Sorts ranges and joins those that overlap.

@@ -269,6 +269,13 @@ pub enum KeyState {
     },
 }
 
+impl KeyState {
+    /// Whether the end is written: expired or deleted.
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Expired { .. } | Self::Deleted { .. })
+    }
+}
+
 /// Why a key was deleted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -281,7 +281,7 @@ impl Policy {
 }
 
 /// Microseconds.
-const HOUR: i64 = 3_600_000_000;
+pub(crate) const HOUR: i64 = 3_600_000_000;
 /// Microseconds.
 pub(crate) const DAY: i64 = 24 * HOUR;
 

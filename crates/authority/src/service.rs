@@ -189,7 +189,11 @@ impl<P: Ports> Authority<P> {
         now: Timestamp,
     ) -> Result<SpecialKeyView, AuthorityError> {
         let loaded = self.load(caller.account).await?;
-        Ok(issue::special_key(Case { policy: &self.policy, loaded: &loaded, caller, now }, api_key, scope)?)
+        Ok(issue::special_key(
+            Case { policy: &self.policy, loaded: &loaded, caller, maker: None, now },
+            api_key,
+            scope,
+        )?)
     }
 
     /// The special keys of `scope`.
@@ -203,7 +207,7 @@ impl<P: Ports> Authority<P> {
         now: Timestamp,
     ) -> Result<Vec<SpecialKeyView>, AuthorityError> {
         let loaded = self.load(caller.account).await?;
-        Ok(issue::special_keys(Case { policy: &self.policy, loaded: &loaded, caller, now }, scope)?)
+        Ok(issue::special_keys(Case { policy: &self.policy, loaded: &loaded, caller, maker: None, now }, scope)?)
     }
 
     /// Deletes a key of `account`; it is dead when this returns.
@@ -325,7 +329,7 @@ impl<P: Ports> Authority<P> {
     ) -> Result<Option<Committed>, AuthorityError> {
         for _ in 0..ATTEMPTS_MAX {
             let loaded = self.load(account).await?;
-            let Some(change) = decide(Case { policy: &self.policy, loaded: &loaded, caller, now })? else {
+            let Some(change) = decide(Case { policy: &self.policy, loaded: &loaded, caller, maker: None, now })? else {
                 return Ok(None);
             };
             if let Some(committed) = self.commit(change).await? {

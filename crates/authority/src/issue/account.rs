@@ -1,14 +1,11 @@
-//! Accounts: opened, frozen, released.
+//! Accounts: opened.
 
-use super::{Case, Draft};
 use crate::account::{
-    Account, Country, CrossMarginPro, Email, Frozen, Kyc, PasswordHash, PortfolioMargin, Product, Products, Sealed,
-    SubKind, TermsSigned,
+    Account, Country, CrossMarginPro, Email, Kyc, PasswordHash, PortfolioMargin, Product, Products, Sealed, SubKind,
+    TermsSigned,
 };
-use crate::caller::{Caller, Power, Via, authorise};
-use crate::change::{
-    Action, Actor, AnswerAfter, AuditEvent, AuditState, Change, Direction, Effect, Guard, Outcome, Write,
-};
+use crate::caller::{Caller, Via};
+use crate::change::{Action, AnswerAfter, AuditEvent, AuditState, Change, Direction, Effect, Guard, Outcome, Write};
 use crate::key::Scope;
 use crate::refusal::Refusal;
 use crate::trading::margin_wallet;
@@ -151,7 +148,7 @@ fn check_new(new: &NewAccount, master: Option<&Account>, now: Timestamp) -> Resu
 }
 
 /// Opens the wallets that the account has by its products, then those of its funds, and fills them.
-fn opening_effects(account: &Account, funds: &[OpeningBalance]) -> Vec<Effect> {
+pub(super) fn opening_effects(account: &Account, funds: &[OpeningBalance]) -> Vec<Effect> {
     let mut wallets = vec![Wallet::Spot];
     if account.products.opened(Product::Margin).is_some() {
         wallets.push(margin_wallet(account, Scope::Cross));
@@ -166,39 +163,4 @@ fn opening_effects(account: &Account, funds: &[OpeningBalance]) -> Vec<Effect> {
     let credit =
         |fund: &OpeningBalance| Effect::Credit { account: of(fund.wallet), asset: fund.asset, amount: fund.amount };
     open.chain(funds.iter().map(credit)).collect()
-}
-
-/// Decides on a freeze: from then on no key of the account, nor of its sub-accounts, is admitted.
-/// `None`: it is frozen already. With `cancel_orders` its open orders are cancelled.
-///
-/// # Errors
-/// [`Refusal`] of the caller.
-pub fn freeze_account(case: Case<'_>, reason: &str, cancel_orders: bool) -> Result<Option<Change>, Refusal> {
-    authorise(&case, &case.owner()?, Power::Hold)?;
-    let stored = &case.loaded.account;
-    let by_operator = |frozen: &Frozen| matches!(frozen.by, Actor::Operator(_));
-    // An operator's freeze replaces an owner's, so that the owner cannot undo it.
-    let replaces = matches!(case.caller.via, Via::Operator(_));
-    if stored.frozen.as_ref().is_some_and(|frozen| by_operator(frozen) || !replaces) {
-        return Ok(None);
-    }
-    let frozen = Frozen { at: case.now, by: case.caller.actor(), reason: reason.to_owned() };
-    let cancel = cancel_orders.then_some(Effect::CancelEverything { owner: stored.id });
-    let draft = Draft::new(case).account(Account { frozen: Some(frozen), ..stored.clone() }).effects(cancel);
-    Ok(Some(draft.finish(Action::AccountFrozen, AnswerAfter::AllNodes, Direction::Narrowing)))
-}
-
-/// Decides on the end of a freeze. `None`: the account is not frozen. An operator's freeze ends by an operator.
-///
-/// # Errors
-/// [`Refusal`] of the caller.
-pub fn unfreeze_account(case: Case<'_>) -> Result<Option<Change>, Refusal> {
-    authorise(&case, &case.owner()?, Power::Hold)?;
-    let stored = &case.loaded.account;
-    let Some(frozen) = &stored.frozen else { return Ok(None) };
-    if matches!((&frozen.by, &case.caller.via), (Actor::Operator(_), Via::Owner | Via::Key { .. })) {
-        return Err(Refusal::HeldByOperator);
-    }
-    let draft = Draft::new(case).account(Account { frozen: None, ..stored.clone() });
-    Ok(Some(draft.finish(Action::AccountUnfrozen, AnswerAfter::Local, Direction::Widening)))
 }

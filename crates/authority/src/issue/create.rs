@@ -1,17 +1,20 @@
 //! Making keys: what standard and special ones share, and the standard one.
 
-use super::{Case, Draft};
-use crate::account::{Kyc, Owner, Sealed};
-use crate::caller::{Power, authorise};
+use super::life::{doer, tell_of_others};
+use super::{Case, Draft, asked};
+use crate::account::{Kyc, Owner, Sealed, SubKind};
+use crate::caller::{Power, Via, authorise};
 use crate::change::{Action, AnswerAfter, Change, Direction};
 use crate::ip::{IpForms, IpRestriction, IpRule};
 use crate::key::{AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material, PublicMaterial, Watch};
 use crate::label::Label;
 use crate::permission_rules::{Subject, unmet};
+use crate::policy::SignedKeyCreation;
 use crate::refusal::Refusal;
+use crate::step_up::IntentKind;
 use latchkey_crypto::public_key::{PublicKey, PublicKeyError};
 use latchkey_crypto::secret::SecretKey;
-use latchkey_protocol::{ApiKey, KeyId, PermissionSet, Symbol, Timestamp};
+use latchkey_protocol::{ApiKey, KeyId, Permission, PermissionSet, Symbol, Timestamp};
 
 /// A standard key as it is asked for.
 pub struct NewKey {
@@ -77,39 +80,130 @@ pub enum MintedProof {
 /// Decides on a standard key.
 ///
 /// # Errors
-/// [`Refusal`], in this order: the caller, the parameters, the account, the count, the permissions.
+/// [`Refusal`], in this order: the caller, the parameters, the account, the count, the permissions, the proof.
 /// Source: Binance support, "How to Create API Keys on Binance".
 pub fn create_key(case: Case<'_>, new: &NewKey, minted: &Minted) -> Result<Change, Refusal> {
     let owner = case.owner()?;
     authorise(&case, &owner, Power::Widen)?;
+    check_signed_creation(&case)?;
     let at = creation_time(&case, new.created)?;
     let label = Label::parse(&new.label).map_err(Refusal::Label)?;
-    let ip = restriction(&case, new.ips.as_deref(), IpForms::AddressesAndNetworks)?;
-    let symbols_max = case.policy.symbols_per_key;
-    if new.symbols.as_ref().is_some_and(|symbols| symbols.len() > usize::from(symbols_max)) {
-        return Err(Refusal::TooManySymbols(symbols_max));
-    }
+    let ip = restriction(&case, new.ips.as_deref(), forms(&case))?;
+    check_symbols(&case, new.symbols.as_deref())?;
     let material = material(minted)?;
     check_account(&owner)?;
     check_count(&case, at)?;
+    check_callers_ips(&case, &ip)?;
 
     let mut record = record(&case, &owner, minted, Parts { at, label, material, ip });
     record.permissions = new.permissions;
-    record.symbols = new.symbols.clone();
-    let subject = Subject {
-        policy: case.policy,
-        owner,
-        key_type: record.key_type(),
-        listed: record.ip.is_listed(),
-        capabilities: record.capabilities,
-        at,
-    };
-    for permission in new.permissions.iter() {
+    record.symbols = new.symbols.clone().or(record.symbols);
+    check_permissions(&case, &owner, &record, new.permissions, at)?;
+    let withdraws = new.permissions.contains(Permission::Withdrawals);
+    let kind = if withdraws { IntentKind::GrantWithdrawals } else { IntentKind::CreateKey };
+    case.confirm_widening(kind, asked(&record))?;
+    Ok(made(Draft::new(case), &case, record, Action::KeyCreated))
+}
+
+/// Decides on a tax report key: it reads history and reports, nothing else, and there is one of an account.
+/// Source: Binance support, "How to Create API Keys on Binance".
+///
+/// # Errors
+/// [`Refusal`], in the order of [`create_key`].
+pub fn create_tax_key(case: Case<'_>, label: &str, minted: &Minted) -> Result<Change, Refusal> {
+    let owner = case.owner()?;
+    authorise(&case, &owner, Power::Widen)?;
+    if matches!(case.caller.via, Via::Key { .. }) {
+        return Err(Refusal::NotBySignedCall);
+    }
+    let label = Label::parse(label).map_err(Refusal::Label)?;
+    let material = material(minted)?;
+    check_account(&owner)?;
+    let is_tax = |key: &&KeyRecord| key.kind == KeyKind::Tax && key.counts(case.policy, case.now);
+    if case.loaded.keys.iter().any(|key| is_tax(&key)) {
+        return Err(Refusal::TaxKeyExists);
+    }
+    check_count(&case, case.now)?;
+    let parts = Parts { at: case.now, label, material, ip: IpRestriction::Unrestricted };
+    let mut record = record(&case, &owner, minted, parts);
+    record.kind = KeyKind::Tax;
+    record.permissions = PermissionSet::READING;
+    case.confirm_widening(IntentKind::CreateKey, asked(&record))?;
+    Ok(made(Draft::new(case), &case, record, Action::TaxKeyCreated))
+}
+
+/// A change that makes a key; an owner is told at once of what a signed call made.
+pub(super) fn made<'a>(draft: Draft<'a>, case: &Case<'_>, record: KeyRecord, action: Action) -> Change {
+    let text = format!("The key \"{}\" was made by {}.", record.label, doer(case));
+    let draft = tell_of_others(draft, case, Some(record.id), text);
+    draft.insert(record).finish(action, AnswerAfter::Local, Direction::Widening)
+}
+
+/// Whether signed calls make keys at all.
+pub(super) fn check_signed_creation(case: &Case<'_>) -> Result<(), Refusal> {
+    let signed = matches!(case.caller.via, Via::Key { .. });
+    if signed && case.loaded.account.sub_kind == SubKind::Asset {
+        Err(Refusal::AssetSubAccount)
+    } else if signed && case.policy.signed_key_creation == SignedKeyCreation::Deny {
+        Err(Refusal::SignedCreationDenied)
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether a signed call opens only addresses that its own key may be used from, where policy asks for that.
+pub(super) fn check_callers_ips(case: &Case<'_>, ip: &IpRestriction) -> Result<(), Refusal> {
+    let bound = case.policy.signed_key_creation == SignedKeyCreation::WithinCallersIps;
+    match (&case.caller.via, case.calling_key()) {
+        (Via::Key { .. }, key) if bound && key.is_none_or(|key| !ip.within(&key.ip)) => Err(Refusal::OutsideCallersIps),
+        _ => Ok(()),
+    }
+}
+
+/// Which spellings of an IP list the caller's surface takes.
+pub(super) const fn forms(case: &Case<'_>) -> IpForms {
+    match case.caller.via {
+        Via::Key { .. } => IpForms::Addresses,
+        Via::Owner | Via::Operator(_) | Via::World | Via::System => IpForms::AddressesAndNetworks,
+    }
+}
+
+pub(super) fn check_symbols(case: &Case<'_>, symbols: Option<&[Symbol]>) -> Result<(), Refusal> {
+    let max = case.policy.symbols_per_key;
+    match symbols {
+        Some(symbols) if symbols.len() > usize::from(max) => Err(Refusal::TooManySymbols(max)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether each of `permissions` can be granted to a key as `record` is. A signed call shows no second factor, so it
+/// never grants withdrawals.
+pub(super) fn check_permissions(
+    case: &Case<'_>,
+    owner: &Owner<'_>,
+    record: &KeyRecord,
+    permissions: PermissionSet,
+    at: Timestamp,
+) -> Result<(), Refusal> {
+    let subject = subject(case, owner, record, at);
+    for permission in permissions.iter() {
         if let Some(need) = unmet(permission, &subject) {
             return Err(Refusal::PermissionNeeds(permission, need));
         }
     }
-    Ok(Draft::new(case).insert(record).finish(Action::KeyCreated, AnswerAfter::Local, Direction::Widening))
+    let signed = matches!(case.caller.via, Via::Key { .. });
+    if signed && permissions.contains(Permission::Withdrawals) { Err(Refusal::NotBySignedCall) } else { Ok(()) }
+}
+
+pub(super) fn subject<'a>(case: &Case<'a>, owner: &Owner<'a>, record: &KeyRecord, at: Timestamp) -> Subject<'a> {
+    Subject {
+        policy: case.policy,
+        owner: *owner,
+        key_type: record.key_type(),
+        listed: record.ip.is_listed(),
+        capabilities: record.capabilities,
+        at,
+    }
 }
 
 /// When the key counts as made: now, or earlier, but not before its account.
@@ -176,7 +270,8 @@ pub(super) fn record(case: &Case<'_>, owner: &Owner<'_>, minted: &Minted, parts:
         material: parts.material,
         permissions: PermissionSet::EMPTY,
         ip: parts.ip,
-        symbols: None,
+        // A key that may trade some pairs only makes no key that may trade others.
+        symbols: case.calling_key().and_then(|maker| maker.symbols.clone()),
         kind: KeyKind::Standard,
         state: KeyState::Active,
         created: parts.at,

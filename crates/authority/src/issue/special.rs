@@ -1,22 +1,28 @@
 //! Margin special keys: made, edited, deleted and shown through the compatible routes.
 //! Source: margin special API keys, 2026-01-15, and their FAQ, 2026-05-14.
 
-use super::create::{Parts, check_account, check_count, creation_time, material, record, restriction};
-use super::{Case, Draft, FixedText, Minted, NewProof};
+use super::create::{
+    Parts, check_account, check_callers_ips, check_count, check_signed_creation, creation_time, made, material, record,
+    restriction,
+};
+use super::edit::edited;
+use super::life::{deleted, doer, narrowing, tell_of_others};
+use super::{Case, Draft, FixedText, Minted, NewProof, asked};
 use crate::account::{CrossMarginPro, Owner, PortfolioMargin, Product, Terms};
 use crate::caller::{Power, authorise};
-use crate::change::{Action, AnswerAfter, Change, Direction, Effect};
-use crate::effective::DeadReason;
+use crate::change::{Action, Change, Effect, NoticeKind};
 use crate::ip::IpForms;
 use crate::key::{DeleteReason, KeyKind, KeyRecord, KeyState, PermissionMode, Scope};
 use crate::label::Label;
 use crate::policy::{CrossMarginProRule, Policy};
 use crate::ports::ExchangeFacts;
 use crate::refusal::Refusal;
+use crate::step_up::IntentKind;
 use crate::trading::margin_wallet;
 use crate::view::SpecialKeyView;
 use latchkey_crypto::key_type::KeyType;
 use latchkey_protocol::{ApiKey, Symbol, Timestamp, TradingAccount};
+use serde_json::json;
 
 /// A special key as it is asked for.
 pub struct NewSpecialKey {
@@ -58,6 +64,7 @@ pub fn create_special_key(
 ) -> Result<Change, Refusal> {
     let owner = case.owner()?;
     authorise(&case, &owner, Power::Special)?;
+    check_signed_creation(&case)?;
 
     let at = creation_time(&case, new.created)?;
     let label = Label::parse(&new.label).map_err(Refusal::Label)?;
@@ -73,24 +80,30 @@ pub fn create_special_key(
     check_account(&owner)?;
     check_eligibility(case.policy, &owner, at)?;
     check_count(&case, at)?;
+    check_callers_ips(&case, &ip)?;
 
     let mut record = record(&case, &owner, minted, Parts { at, label, material, ip });
     let mode = if record.key_type() == KeyType::Ed25519 { new.mode } else { PermissionMode::Trade };
     record.kind = KeyKind::Special { scope: new.scope, mode };
     record.permissions = mode.permissions();
-    // A key that may trade some pairs only makes no key that may trade others.
-    let maker = case.loaded.keys.iter().find(|key| Some(key.id) == case.caller.key());
-    record.symbols = maker.and_then(|maker| maker.symbols.clone());
+    case.confirm_widening(IntentKind::CreateKey, asked(&record))?;
     let account = owner.account();
     let wallet = TradingAccount { owner: account.id, wallet: margin_wallet(account, new.scope) };
-    Ok(Draft::new(case)
-        .insert(record)
-        .effects([Effect::OpenWallet { account: wallet }, Effect::EnterSpecialMode { owner: account.id }])
-        .finish(Action::SpecialKeyCreated, AnswerAfter::Local, Direction::Widening))
+    let mut draft = Draft::new(case)
+        .effects([Effect::OpenWallet { account: wallet }, Effect::EnterSpecialMode { owner: account.id }]);
+    if mode != new.mode {
+        let text = format!(
+            "The special key \"{}\" was asked for in READ mode, which {} keys do not have: it may trade.",
+            record.label,
+            record.key_type().name()
+        );
+        draft = draft.tell(NoticeKind::ModeIgnored, Some(record.id), text);
+    }
+    Ok(made(draft, &case, record, Action::SpecialKeyCreated))
 }
 
-/// Product, agreement, tier, terms, cooldown.
-fn check_eligibility(policy: &Policy, owner: &Owner<'_>, at: Timestamp) -> Result<(), Refusal> {
+/// Product, agreement, residence, tier, terms, cooldown.
+pub(super) fn check_eligibility(policy: &Policy, owner: &Owner<'_>, at: Timestamp) -> Result<(), Refusal> {
     let account = owner.account();
     if !account.products.is_open(Product::Margin, at) {
         return Err(Refusal::NoMarginAccount);
@@ -105,6 +118,9 @@ fn check_eligibility(policy: &Policy, owner: &Owner<'_>, at: Timestamp) -> Resul
     };
     if !agreed {
         return Err(Refusal::CrossMarginProForbidden);
+    }
+    if let Some(country) = owner.restricted_residence(policy) {
+        return Err(Refusal::ResidenceRestricted(country));
     }
     let (needed, has) = (policy.special_key_vip_level, owner.vip());
     if has < needed && !account.special_key_exception {
@@ -128,12 +144,8 @@ pub fn edit_special_key_ip(case: Case<'_>, api_key: ApiKey, scope: Scope, ips: &
         return Err(Refusal::IpListEmpty);
     }
     let before = changeable(&case, scope).find(|key| key.api_key == api_key).ok_or(Refusal::KeyUnknown)?;
-    if !before.counts(case.policy, case.now) {
-        return Err(Refusal::KeyDead(DeadReason::Expired));
-    }
-    let after = KeyRecord { ip, unrestricted_since: None, ..before.clone() };
-    // A new list may leave addresses out, so it is answered like a change that narrows.
-    Ok(Draft::new(case).replace(before, after).finish(Action::KeyIpEdited, AnswerAfter::AllNodes, Direction::Narrowing))
+    let after = KeyRecord { ip, ..before.clone() };
+    edited(&case, &owner, before, after, Action::KeyIpEdited)
 }
 
 /// Decides on deleting special keys of `scope`. Deleting does not leave special-key mode.
@@ -155,11 +167,14 @@ pub fn delete_special_keys(case: Case<'_>, target: &SpecialTarget, scope: Scope)
     if doomed.is_empty() {
         return Err(missing);
     }
-    let state = KeyState::Deleted { at: case.now, by: case.caller.actor(), reason: DeleteReason::Requested };
+    let names = doomed.iter().map(|key| key.id.to_string()).collect::<Vec<_>>();
+    case.confirm(IntentKind::DeleteKey, json!({ "deleted": names }))?;
+    let state = deleted(&case, DeleteReason::Requested);
     let draft = doomed
         .into_iter()
         .fold(Draft::new(case), |draft, key| draft.replace(key, KeyRecord { state: state.clone(), ..key.clone() }));
-    Ok(draft.finish(Action::KeyDeleted, AnswerAfter::AllNodes, Direction::Narrowing))
+    let text = format!("Special keys were deleted by {}.", doer(&case));
+    Ok(narrowing(tell_of_others(draft, &case, None, text), Action::KeyDeleted))
 }
 
 /// One special key of `scope`, as the compatible route shows it.
@@ -189,7 +204,7 @@ fn special_key_records<'a>(
     let owner = case.owner()?;
     authorise(case, &owner, Power::Special)?;
     let Case { policy, now, .. } = *case;
-    Ok(in_scope(case, scope).filter(move |key| key.counts(policy, now)))
+    Ok(in_scope(case, scope).filter(move |key| key.lives(policy, now)))
 }
 
 /// The special keys of `scope` that the caller may change: a key that may trade some pairs only changes none that may

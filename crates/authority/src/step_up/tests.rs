@@ -54,7 +54,8 @@ fn a_proof_holds_for_five_minutes_and_not_before_it_was_given() {
 #[test]
 fn each_rule_takes_what_it_names_and_nothing_less() {
     use Factor::*;
-    let rows: [(StepUpRule, &[&[Factor]], &[&[Factor]]); 6] = [
+    type Row = (StepUpRule, &'static [&'static [Factor]], &'static [&'static [Factor]]);
+    let rows: [Row; 6] = [
         (StepUpRule::None, &[&[]], &[]),
         (StepUpRule::Factor, &[&[Totp], &[Passkey]], &[&[], &[Password], &[EmailCode, SmsCode], &[RecoveryCode]]),
         (

@@ -1,12 +1,18 @@
 //! What the changes hold: writes, guards, effects, order and audit.
 
+use super::row::{ADDRESSED, CALLING, calling_key};
 use super::*;
-use crate::account::{Email, Products};
-use crate::change::Effect;
+use crate::account::{Account, Email, Frozen, PortfolioMargin, Products};
+use crate::change::{Actor, AnswerAfter, AuditEvent, Change, Direction, Effect, Guard, Write};
 use crate::ip::IpRestriction;
-use crate::tests::rules;
+use crate::key::{KeyKind, KeyState, PermissionMode, Scope};
+use crate::label::Label;
+use crate::policy::Profile;
+use crate::ports::ExchangeFacts;
+use crate::tests::{account, api_key, key, pem, rules};
 use crate::view::SpecialKeyView;
-use latchkey_protocol::{Amount, Asset, TradingAccount, Wallet};
+use latchkey_crypto::public_key::PublicKey;
+use latchkey_protocol::{AccountId, Amount, Asset, KeyId, Permission, PermissionSet, Symbol, TradingAccount, Wallet};
 
 const POLICY: Policy = Policy::of(Profile::Default);
 
@@ -22,7 +28,7 @@ fn loaded(keys: Vec<KeyRecord>) -> Loaded {
 }
 
 fn case<'a>(loaded: &'a Loaded, caller: &'a Caller) -> Case<'a> {
-    Case { policy: &POLICY, loaded, caller, now: NOW }
+    Case { policy: &POLICY, loaded, caller, maker: None, now: NOW }
 }
 
 fn special(id: u128, scope: Scope, label: &str) -> KeyRecord {
@@ -132,7 +138,7 @@ fn deleting_by_name_ends_every_key_of_the_name_in_its_scope_and_no_other() {
 
 #[test]
 fn a_caller_bound_to_some_pairs_changes_no_key_that_trades_others() {
-    let pair = |text| Symbol::parse(text).unwrap();
+    let pair = |text: &str| Symbol::parse(text).unwrap();
     let bound = |id, symbols: &[&str]| KeyRecord {
         symbols: Some(symbols.iter().map(|text| pair(text)).collect()),
         ..special(id, Scope::Cross, "bot")

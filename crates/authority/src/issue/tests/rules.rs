@@ -1,6 +1,6 @@
 //! The table has rows of each kind for every rule, and no key ever has more than it was granted.
 
-use super::{Row, rows};
+use super::row::{Row, rows};
 use crate::account::{Account, Kyc, Owner, PortfolioMargin};
 use crate::effective::{Standing, effective_permissions, reach};
 use crate::ip::IpRestriction;

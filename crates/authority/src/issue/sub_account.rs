@@ -1,0 +1,78 @@
+//! Opening a sub-account, by its master.
+
+use super::account::opening_effects;
+use super::{Case, Draft};
+use crate::account::{
+    Account, CrossMarginPro, Email, Kyc, PasswordHash, PortfolioMargin, Products, SubKind, TermsSigned,
+};
+use crate::caller::{Power, Via, authorise};
+use crate::change::{Action, AnswerAfter, AuditState, Change, Direction, NoticeKind, Write};
+use crate::refusal::Refusal;
+use crate::step_up::IntentKind;
+use crate::view::AccountSummary;
+use latchkey_protocol::AccountId;
+use serde_json::json;
+
+/// A sub-account as it is asked for.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NewSubAccount {
+    /// Its address; a virtual one for an account that nobody signs in to.
+    pub email: Email,
+    /// What it is for.
+    pub kind: SubKind,
+    /// The password, already hashed; without one only the master acts for it.
+    pub password_hash: Option<PasswordHash>,
+}
+
+/// Decides on a sub-account of the account in question. Identity, terms and controls are the master's; it starts
+/// without products and deposit. The master's version moves, so that a proof for it fits once.
+///
+/// # Errors
+/// [`Refusal`]: the caller, the master, the proof.
+pub fn create_sub_account(case: Case<'_>, new: &NewSubAccount, id: AccountId) -> Result<Change, Refusal> {
+    let owner = case.owner()?;
+    // By a signed call too, with a standard key that may trade: the power over special keys is the same.
+    authorise(&case, &owner, Power::Special)?;
+    let master = owner.account();
+    if master.master.is_some() {
+        return Err(Refusal::MasterIsSubAccount);
+    }
+    if owner.frozen().is_some() {
+        return Err(Refusal::AccountFrozen);
+    }
+    case.confirm_widening(IntentKind::SubAccount, json!({ "email": new.email, "kind": new.kind }))?;
+    let sub = Account {
+        id,
+        email: new.email.clone(),
+        kyc: Kyc::None,
+        vip: 0,
+        deposited: false,
+        products: Products::default(),
+        portfolio_margin: PortfolioMargin::None,
+        cross_margin_pro: CrossMarginPro::None,
+        terms: TermsSigned::default(),
+        default_security_controls: true,
+        master: Some(master.id),
+        residence: None,
+        frozen: None,
+        special_key_exception: false,
+        left_special_mode: None,
+        password_hash: new.password_hash.clone(),
+        totp: None,
+        passkeys: Vec::new(),
+        recovery: Vec::new(),
+        widening_held_until: None,
+        sub_kind: new.kind,
+        created: case.now,
+        version: 1,
+    };
+    let mut draft = Draft::new(case).effects(opening_effects(&sub, &[]));
+    if matches!(case.caller.via, Via::Key { .. }) {
+        let text = format!("The sub-account {} was opened by a signed call.", sub.email);
+        draft = draft.tell(NoticeKind::SignedCall, None, text);
+    }
+    let mut change = draft.finish(Action::AccountCreated, AnswerAfter::Local, Direction::Widening);
+    change.audit.after.push(AuditState::Account(AccountSummary::from(&sub)));
+    change.accounts.push(Write { record: sub, expected: None });
+    Ok(change)
+}
