@@ -1,4 +1,7 @@
-//! A sequence that only grows and never moves what it holds.
+//! A sequence that only grows, never moves what it holds, and is copied in no time: copies share their chunks until
+//! one of them changes something there.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -9,7 +12,7 @@ const CHUNK: usize = 1024;
 /// An append-only sequence, addressed by the index that [`Chunked::push`] returned.
 #[derive(Clone, Debug)]
 pub(crate) struct Chunked<T> {
-    chunks: Vec<Vec<T>>,
+    chunks: Vec<Arc<Vec<T>>>,
 }
 
 impl<T> Default for Chunked<T> {
@@ -18,7 +21,7 @@ impl<T> Default for Chunked<T> {
     }
 }
 
-impl<T> Chunked<T> {
+impl<T: Clone> Chunked<T> {
     /// How many elements there are.
     pub(crate) fn len(&self) -> u32 {
         match self.chunks.last() {
@@ -32,13 +35,13 @@ impl<T> Chunked<T> {
         let index = self.len();
         assert!(index < u32::MAX, "a history is full");
         match self.chunks.last_mut() {
-            Some(last) if last.len() < CHUNK => last.push(value),
+            Some(last) if last.len() < CHUNK => Arc::make_mut(last).push(value),
             // The first chunk grows as it fills, since most histories stay short.
-            None => self.chunks.push(vec![value]),
+            None => self.chunks.push(Arc::new(vec![value])),
             Some(_) => {
                 let mut next = Vec::with_capacity(CHUNK);
                 next.push(value);
-                self.chunks.push(next);
+                self.chunks.push(Arc::new(next));
             }
         }
         index
@@ -61,12 +64,12 @@ impl<T> Chunked<T> {
     #[expect(clippy::indexing_slicing, reason = "indexes come from `push` alone and nothing is ever removed")]
     pub(crate) fn at_mut(&mut self, index: u32) -> &mut T {
         let index = index as usize;
-        &mut self.chunks[index / CHUNK][index % CHUNK]
+        &mut Arc::make_mut(&mut self.chunks[index / CHUNK])[index % CHUNK]
     }
 
     /// All elements, oldest first.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
-        self.chunks.iter().flatten()
+        self.chunks.iter().flat_map(|chunk| chunk.iter())
     }
 }
 
@@ -116,7 +119,7 @@ fn partition(length: u32, before: impl Fn(u32) -> bool) -> u32 {
     low
 }
 
-impl<T: Serialize> Serialize for Chunked<T> {
+impl<T: Serialize + Clone> Serialize for Chunked<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeSeq;
         let mut sequence = serializer.serialize_seq(Some(self.len() as usize))?;
@@ -127,7 +130,7 @@ impl<T: Serialize> Serialize for Chunked<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Chunked<T> {
+impl<'de, T: Deserialize<'de> + Clone> Deserialize<'de> for Chunked<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut chunked = Self::default();
         for element in Vec::<T>::deserialize(deserializer)? {

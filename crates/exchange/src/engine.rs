@@ -44,6 +44,17 @@ pub struct Core {
     names: Names,
 }
 
+/// The state of an exchange at one moment.
+#[derive(Debug)]
+pub struct Frozen(Core);
+
+impl Frozen {
+    /// What [`Core::snapshot`] would have written at that moment.
+    pub fn snapshot(&self) -> Vec<u8> {
+        self.0.snapshot()
+    }
+}
+
 impl Core {
     /// A new exchange without accounts. Books stay empty until the first [`Command::Tick`].
     ///
@@ -124,6 +135,24 @@ impl Core {
             self.now = at;
         }
         Ok(reply)
+    }
+
+    /// A copy to take a snapshot of elsewhere while this core goes on: histories are shared, not copied, and lookup
+    /// tables left out, so that it is no core to go on with itself.
+    pub fn frozen(&self) -> Frozen {
+        Frozen(Self {
+            now: self.now,
+            flow: self.flow,
+            seed: self.seed,
+            limits: self.limits,
+            exchange_max_num_orders: self.exchange_max_num_orders,
+            ledger: self.ledger.frozen(),
+            markets: self.markets.clone(),
+            applied: self.applied.clone(),
+            loans: self.loans.clone(),
+            market_index: Lookup::default(),
+            names: Names::default(),
+        })
     }
 
     /// The time of the last accepted command.

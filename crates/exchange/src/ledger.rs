@@ -295,6 +295,18 @@ impl Ledger {
         self.venue_mut(exchange.quote).house -= sign * exchange.notional;
     }
 
+    /// The state without its lookup tables.
+    pub(crate) fn frozen(&self) -> Self {
+        Self {
+            assets: self.assets.clone(),
+            venue: self.venue.clone(),
+            wallets: self.wallets.clone(),
+            owners: self.owners.clone(),
+            default_commission: self.default_commission,
+            ..Self::default()
+        }
+    }
+
     /// Links the trades of each order again after the state was read back.
     pub(crate) fn link_trades(&mut self, markets: &mut [Market]) {
         for activity in self.wallets.iter_mut().flat_map(|wallet| &mut wallet.activity) {

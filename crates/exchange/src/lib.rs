@@ -52,7 +52,7 @@ pub mod view;
 
 pub use client_order_id::ClientOrderId;
 pub use command::{Cancel, Command, DecodeError, EffectId, NewOrder, Transfer};
-pub use engine::Core;
+pub use engine::{Core, Frozen};
 pub use refusal::{FilterName, LiquidityFloor, OrderInterval, Refusal, RefusalKind};
 pub use reply::{CancelledOrder, Fill, OrderCounts, PlacedOrder, Reply};
 pub use sequencer::{Released, Sequencer, replay};

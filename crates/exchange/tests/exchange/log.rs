@@ -218,3 +218,19 @@ fn a_snapshot_of_the_format_before_is_read_whole() {
     };
     assert_eq!(core.apply(core.now(), &loan), Ok(Reply::Done));
 }
+
+#[test]
+fn a_frozen_state_keeps_what_the_core_then_changes() {
+    let mut desk = Desk::open();
+    desk.rest(ANN, Side::Buy, "1", "99");
+    for _ in 0..3_000 {
+        let order = desk.rest(ANN, Side::Buy, "1", "98").order;
+        desk.cancel(ANN, order.order_id).expect("a cancel");
+        desk.now = desk.now.plus_millis(200);
+    }
+    let (frozen, bytes) = (desk.core.frozen(), desk.core.snapshot());
+    desk.cancel(ANN, 1).expect("a cancel in a full chunk");
+    desk.rest(BOB, Side::Sell, "0.5", "99");
+    assert_ne!(desk.core.snapshot(), bytes);
+    assert_eq!(frozen.snapshot(), bytes);
+}
