@@ -5,7 +5,7 @@
 //! contract's error shape.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,7 +13,8 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use latchkey_admission::call::{FoundBy, Source};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -24,7 +25,27 @@ use latchkey_protocol::Hosts;
 
 use crate::line::Line;
 
+mod forwarded;
+mod patience;
+mod places;
+mod proxy_protocol;
 mod request;
+mod scan;
+mod source;
+
+pub use patience::Patient;
+pub use places::{Place, Places};
+pub use source::{PeerFilter, Proxies, Word};
+
+/// The parsers of what proxies say, for whoever tests or fuzzes them.
+pub mod parsers {
+    pub use super::forwarded::{Last, Malformed, Node, forwarded, x_forwarded_for};
+    pub use super::proxy_protocol::{Origin, PREAMBLE_MAX, Preamble, preamble};
+    pub use super::source::{HOPS_MAX, Header, Unclear, behind};
+}
+
+use proxy_protocol::{Origin, Preamble, preamble};
+use scan::{Heads, Scanned};
 
 /// The bounds of the door.
 #[derive(Clone, Debug)]
@@ -33,6 +54,9 @@ pub struct Settings {
     pub hosts: Hosts,
     /// Open connections; one more waits in the system's backlog.
     pub connections_max: usize,
+    /// Open connections of one address (IPv6: of one /64); one more is closed. Those of listed proxies, which call for
+    /// many, are not counted.
+    pub connections_per_address_max: usize,
     /// Request line and headers, in bytes, all together.
     pub header_bytes_max: usize,
     /// Header lines.
@@ -41,6 +65,8 @@ pub struct Settings {
     pub header_timeout: Duration,
     /// Time for one request's body to arrive.
     pub body_timeout: Duration,
+    /// Time for a reader to take an answer.
+    pub write_timeout: Duration,
     /// Bytes of all bodies that are held at one time.
     pub buffered_bytes_max: usize,
     /// Time that open requests get when the server stops.
@@ -53,10 +79,12 @@ impl Settings {
         Self {
             hosts,
             connections_max: 10_000,
+            connections_per_address_max: 500,
             header_bytes_max: 16 * 1024,
             headers_max: 64,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(30),
             buffered_bytes_max: 64 * 1024 * 1024,
             drain_timeout: Duration::from_secs(10),
         }
@@ -74,18 +102,26 @@ pub struct Counters {
     pub protocol_errors: AtomicU64,
 }
 
-/// Which peers may connect at all.
-pub type PeerFilter = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
-
 /// One listener and what its connections share.
 pub struct Edge {
     peers: Option<PeerFilter>,
+    proxies: Option<Proxies>,
     line: Arc<Line>,
     settings: Settings,
     tls: Option<TlsAcceptor>,
     buffered: Semaphore,
     connections: Arc<Semaphore>,
+    places: Places,
     counters: Arc<Counters>,
+}
+
+/// Who opened a connection.
+#[derive(Clone, Copy, Debug)]
+struct Caller {
+    /// The socket's other end, or whom a PROXY preamble names.
+    source: Source,
+    /// A listed proxy, whose requests tell for whom it calls.
+    is_hop: bool,
 }
 
 impl Edge {
@@ -93,7 +129,9 @@ impl Edge {
     pub fn new(line: Arc<Line>, settings: Settings, tls: Option<Arc<ServerConfig>>, counters: Arc<Counters>) -> Self {
         Self {
             peers: None,
+            proxies: None,
             line,
+            places: Places::new(settings.connections_per_address_max),
             tls: tls.map(TlsAcceptor::from),
             buffered: Semaphore::new(settings.buffered_bytes_max),
             connections: Arc::new(Semaphore::new(settings.connections_max)),
@@ -106,6 +144,12 @@ impl Edge {
     #[must_use]
     pub fn only_from(self, peers: PeerFilter) -> Self {
         Self { peers: Some(peers), ..self }
+    }
+
+    /// The same door behind proxies, whose word counts on who calls. With the PROXY protocol nobody else may connect.
+    #[must_use]
+    pub fn behind(self, proxies: Proxies) -> Self {
+        Self { proxies: Some(proxies), ..self }
     }
 
     /// Accepts until `stop` turns true, then lets open requests end within the drain time.
@@ -143,11 +187,6 @@ impl Edge {
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);
                 None
             }
-            // A listed proxy connects for many, so only those who come themselves are counted.
-            Ok((_, peer)) if self.peers.is_none() && !self.line.may_connect(peer.ip()) => {
-                self.counters.refused.fetch_add(1, Ordering::Relaxed);
-                None
-            }
             Ok((stream, peer)) => {
                 self.counters.connections.fetch_add(1, Ordering::Relaxed);
                 Some((stream, peer, place))
@@ -161,27 +200,82 @@ impl Edge {
         }
     }
 
-    async fn connection(&self, stream: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
+    async fn connection(&self, mut stream: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
+        let Some(caller) = self.caller(&mut stream, peer).await else {
+            self.counters.refused.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let Some(place) = self.place(caller) else {
+            self.counters.refused.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(caller = %caller.source, "an address opens more connections than it may");
+            return;
+        };
+        let stream = Patient::new(stream, self.settings.write_timeout);
         match &self.tls {
-            None => self.http(stream, peer, stop).await,
+            None => self.http(stream, caller, stop).await,
             Some(acceptor) => match tokio::time::timeout(self.settings.header_timeout, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => self.http(stream, peer, stop).await,
+                Ok(Ok(stream)) => self.http(stream, caller, stop).await,
                 Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
                 Err(_) => tracing::debug!("TLS handshake took too long"),
             },
         }
+        drop(place);
     }
 
-    async fn http(
-        &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin,
-        peer: SocketAddr,
-        mut stop: watch::Receiver<bool>,
-    ) {
-        let service = service_fn(|request| async move { Ok::<_, io::Error>(self.request(request, peer.ip()).await) });
+    /// A place for a connection, unless the caller holds or opens too many. A proxy calls for many: how many
+    /// connections it needs is its own affair.
+    fn place(&self, caller: Caller) -> Option<Option<Place>> {
+        if caller.is_hop {
+            return Some(None);
+        }
+        let address = caller.source.address;
+        self.places.take(address).filter(|_| self.line.may_connect(address)).map(Some)
+    }
+
+    /// Who opened a connection; `None` when it is not to be served.
+    async fn caller(&self, stream: &mut TcpStream, peer: SocketAddr) -> Option<Caller> {
+        let source = Source::socket(peer.ip().to_canonical());
+        let Some(Proxies { listed, word }) = &self.proxies else { return Some(Caller { source, is_hop: false }) };
+        let is_listed = listed(source.address);
+        if *word != Word::ProxyProtocol {
+            return Some(Caller { source, is_hop: is_listed });
+        }
+        if !is_listed {
+            return None;
+        }
+        match tokio::time::timeout(self.settings.header_timeout, origin(stream)).await {
+            Ok(Ok(Some(Origin::Caller(address, found_by)))) => {
+                Some(Caller { source: Source { address, found_by }, is_hop: false })
+            }
+            Ok(Ok(Some(Origin::Proxy))) => {
+                let source = Source { found_by: FoundBy::ProxyLocal, ..source };
+                Some(Caller { source, is_hop: false })
+            }
+            Ok(Ok(None)) => {
+                tracing::warn!(%peer, "a listed proxy did not say who calls");
+                None
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%peer, %error, "a connection ended before it said who calls");
+                None
+            }
+            Err(_) => {
+                tracing::debug!(%peer, "a connection did not say in time who calls");
+                None
+            }
+        }
+    }
+
+    async fn http(&self, stream: impl AsyncRead + AsyncWrite + Unpin, caller: Caller, mut stop: watch::Receiver<bool>) {
+        let heads = Heads::default();
+        let stream = Scanned::new(stream, heads.clone(), self.settings.header_bytes_max);
+        let service = service_fn(|request| {
+            let head = heads.next();
+            async move { Ok::<_, io::Error>(self.request(request, head, caller).await) }
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.settings.header_timeout)
@@ -200,6 +294,22 @@ impl Edge {
         if let Err(error) = ended {
             self.counters.protocol_errors.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(%error, "connection ended");
+        }
+    }
+}
+
+/// Reads the PROXY preamble and not a byte more; `None` when there is none that tells an origin.
+async fn origin(stream: &mut TcpStream) -> io::Result<Option<Origin>> {
+    let mut bytes = Vec::new();
+    loop {
+        match preamble(&bytes) {
+            Ok(Preamble::Whole(origin)) => return Ok(Some(origin)),
+            Ok(Preamble::More(more)) => {
+                let known = bytes.len();
+                bytes.resize(known + more, 0);
+                stream.read_exact(bytes.get_mut(known..).unwrap_or_default()).await?;
+            }
+            Err(proxy_protocol::Malformed) => return Ok(None),
         }
     }
 }

@@ -1,20 +1,21 @@
 //! From an HTTP request to a [`RawCall`], refusing what could be read in two ways.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, Request, Version};
-use http_body_util::{BodyExt, Limited};
+use http::{HeaderMap, HeaderValue, Request, Version};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use latchkey_admission::call::{Field, FoundBy, Headers, RawCall};
+use latchkey_admission::call::{Field, Headers, RawCall, Source};
 use latchkey_protocol::catalog::GET_BODY_MAX;
 use latchkey_protocol::code::{self, ApiError};
 use tokio::sync::SemaphorePermit;
 
-use super::Edge;
+use super::scan::Head;
+use super::source::{Header, Word, behind};
+use super::{Caller, Edge};
 use crate::respond::{Reply, refuse};
 
 /// A body and its share of the budget, held until the call is answered.
@@ -24,8 +25,8 @@ struct Held<'a> {
 }
 
 impl Edge {
-    pub(super) async fn request(&self, request: Request<Incoming>, peer: IpAddr) -> Reply {
-        match self.read(request, peer).await {
+    pub(super) async fn request(&self, request: Request<Incoming>, seen: Option<Head>, caller: Caller) -> Reply {
+        match self.read(request, seen, caller).await {
             Ok(reply) => reply,
             Err(error) => {
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);
@@ -34,14 +35,21 @@ impl Edge {
         }
     }
 
-    async fn read(&self, request: Request<Incoming>, peer: IpAddr) -> Result<Reply, ApiError> {
+    async fn read(&self, request: Request<Incoming>, seen: Option<Head>, caller: Caller) -> Result<Reply, ApiError> {
         let (head, body) = request.into_parts();
         let malformed = |what: &str| code::BAD_REQUEST.with([what]);
+        let seen = seen.ok_or_else(|| malformed("it follows one that was refused"))?;
+        if let Some(fault) = seen.fault {
+            return Err(malformed(fault));
+        }
         if head.version != Version::HTTP_11 {
             return Err(malformed("only HTTP/1.1 is served"));
         }
         if head.uri.authority().is_some() || head.uri.scheme().is_some() {
             return Err(malformed("the target names a host"));
+        }
+        if head.uri.path_and_query().map(|target| target.as_str().len()) != Some(seen.target) {
+            return Err(malformed("the target can be read in two ways"));
         }
         let mut hosts = head.headers.get_all(HOST).iter();
         match (hosts.next(), hosts.next()) {
@@ -55,40 +63,76 @@ impl Edge {
         if head.headers.contains_key(CONTENT_ENCODING) {
             return Err(code::UNSUPPORTED_ENCODING.plain());
         }
+        let source = self.source(&head.headers, caller)?;
         let path = head.uri.path();
         let body = self.body(body, self.line.body_max(head.method.as_str(), path).unwrap_or(GET_BODY_MAX)).await?;
         let raw = RawCall {
             method: head.method.as_str(),
             path,
-            query: head.uri.query().unwrap_or_default().as_bytes(),
+            query: seen.query.as_deref().unwrap_or_else(|| head.uri.query().unwrap_or_default().as_bytes()),
             body: &body.bytes,
             api_key: field(&head.headers, "x-mbx-apikey"),
             time_unit: field(&head.headers, "x-mbx-time-unit"),
             sbe: field(&head.headers, "x-mbx-sbe"),
             headers: &Sent(&head.headers),
-            peer,
-            found_by: FoundBy::Socket,
+            peer: source.address,
+            found_by: source.found_by,
         };
         Ok(self.line.serve(raw).await)
     }
 
-    /// Reads a body of at most `max` bytes within the deadline and the budget of all bodies.
+    /// Where a request comes from. A listed proxy must say it; its own address never stands in for the caller's.
+    fn source(&self, headers: &HeaderMap, caller: Caller) -> Result<Source, ApiError> {
+        let header = match &self.proxies {
+            Some(proxies) if caller.is_hop => match proxies.word {
+                Word::Forwarded => Header::Forwarded,
+                Word::XForwardedFor => Header::XForwardedFor,
+                Word::ProxyProtocol => return Ok(caller.source),
+            },
+            _ => return Ok(caller.source),
+        };
+        let lines = headers.get_all(header.name()).iter().rev().map(HeaderValue::as_bytes);
+        let listed = |address| self.proxies.as_ref().is_some_and(|proxies| (proxies.listed)(address));
+        behind(header, lines, &listed).map_err(|unclear| {
+            tracing::warn!(proxy = %caller.source.address, header = header.name(), "{}", unclear.text());
+            code::BAD_REQUEST.with([format!("{} {}", header.name(), unclear.text())])
+        })
+    }
+
+    /// Reads a body of at most `max` bytes within the deadline. What has arrived is held against the budget of all
+    /// bodies; what is only announced is not.
     async fn body(&self, body: Incoming, max: usize) -> Result<Held<'_>, ApiError> {
         let announced = hyper::body::Body::size_hint(&body).exact().unwrap_or(u64::MAX);
         if announced == 0 {
             return Ok(Held { bytes: Bytes::new(), _share: None });
         }
-        let too_large = || code::BODY_TOO_LARGE.with([max.to_string()]);
-        let announced = usize::try_from(announced).ok().filter(|size| *size <= max).ok_or_else(too_large)?;
-        let busy = || code::SERVER_BUSY.plain();
-        let size = u32::try_from(announced).map_err(|_| busy())?;
-        let share = self.buffered.try_acquire_many(size).map_err(|_| busy())?;
-        let read = tokio::time::timeout(self.settings.body_timeout, Limited::new(body, max).collect()).await;
-        match read {
-            Ok(Ok(collected)) => Ok(Held { bytes: collected.to_bytes(), _share: Some(share) }),
-            Ok(Err(_)) => Err(code::BAD_REQUEST.with(["the body ended early"])),
-            Err(_) => Err(code::REQUEST_TIMEOUT.plain()),
+        let announced = usize::try_from(announced).ok().filter(|size| *size <= max);
+        let announced = announced.ok_or_else(|| code::BODY_TOO_LARGE.with([max.to_string()]))?;
+        let read = tokio::time::timeout(self.settings.body_timeout, self.frames(body, announced)).await;
+        read.unwrap_or_else(|_| Err(code::REQUEST_TIMEOUT.plain()))
+    }
+
+    async fn frames(&self, mut body: Incoming, announced: usize) -> Result<Held<'_>, ApiError> {
+        let (mut bytes, mut several, mut share) = (Bytes::new(), BytesMut::new(), None::<SemaphorePermit<'_>>);
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| code::BAD_REQUEST.with(["the body ended early"]))?;
+            let Ok(data) = frame.into_data() else { continue };
+            let more = u32::try_from(data.len()).ok().and_then(|size| self.buffered.try_acquire_many(size).ok());
+            let more = more.ok_or_else(|| code::SERVER_BUSY.plain())?;
+            match &mut share {
+                None => share = Some(more),
+                Some(share) => share.merge(more),
+            }
+            if data.len() == announced {
+                bytes = data;
+            } else {
+                several.extend_from_slice(&data);
+            }
         }
+        if !several.is_empty() {
+            bytes = several.freeze();
+        }
+        Ok(Held { bytes, _share: share })
     }
 }
 

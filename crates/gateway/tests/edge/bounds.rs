@@ -1,120 +1,16 @@
-//! The door over real sockets, its bounds set short.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "helpers of tests stop where a test would"
-)]
+//! The bounds of the door, set short.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use latchkey_admission::call::RequestIds;
-use latchkey_admission::limiter::{Limiter, Limits};
-use latchkey_admission::live::LiveKey;
-use latchkey_admission::ports::{Clock, Keys, OpenMaterial, Recorder, Venue};
-use latchkey_admission::replay::{self, Replay};
-use latchkey_admission::{CallRecord, Outcome, Permit, Rejection, Rules, Ticket};
-use latchkey_authority::key::Material;
-use latchkey_authority::policy::Policy;
-use latchkey_crypto::verify::Verifier;
-use latchkey_gateway::edge::{Counters, Edge, Settings};
-use latchkey_gateway::line::{Line, Parts};
-use latchkey_protocol::catalog::{Catalog, Route};
-use latchkey_protocol::{AccountId, ApiKey, Hosts, KeyId, Timestamp, Value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinHandle;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-/// Longer than any bound under test, shorter than the bounds of production.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// The short bound under test.
-const SHORT: Duration = Duration::from_millis(300);
+use crate::stage::{Door, PATIENCE, SHORT, open};
 
 const PING: &str = "GET /api/v3/ping HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const TIME: &str = "GET /api/v3/time HTTP/1.1\r\nHost: localhost\r\n\r\n";
-
-/// A house without keys whose clock stands still; `time` is answered when the test lets it.
-struct Stage {
-    arrived: Arc<Semaphore>,
-    let_go: Arc<Semaphore>,
-}
-
-impl Keys for Stage {
-    fn find(&self, _: &ApiKey) -> Option<Arc<LiveKey>> {
-        None
-    }
-}
-
-impl OpenMaterial for Stage {
-    fn open(&self, _: AccountId, _: KeyId, _: &Material) -> Option<Verifier> {
-        None
-    }
-}
-
-impl Clock for Stage {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(1_732_000_000_000)
-    }
-}
-
-impl Recorder for Stage {
-    fn record(&self, _: CallRecord) {}
-}
-
-impl Venue for Stage {
-    fn submit(&self, permit: Permit) -> Result<Ticket, Rejection> {
-        let route = permit.call().row.route;
-        let (arrived, let_go) = (Arc::clone(&self.arrived), Arc::clone(&self.let_go));
-        Ok(Box::pin(async move {
-            if route == Route::Time {
-                arrived.add_permits(1);
-                let_go.acquire().await.unwrap().forget();
-            }
-            Outcome::Answered(Value::empty().into())
-        }))
-    }
-}
-
-/// An open door.
-struct Door {
-    at: SocketAddr,
-    stop: watch::Sender<bool>,
-    ended: JoinHandle<()>,
-    counters: Arc<Counters>,
-    arrived: Arc<Semaphore>,
-    let_go: Arc<Semaphore>,
-}
-
-async fn open(change: impl FnOnce(&mut Settings)) -> Door {
-    let (arrived, let_go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-    let stage = || Arc::new(Stage { arrived: Arc::clone(&arrived), let_go: Arc::clone(&let_go) });
-    let line = Line::new(Parts {
-        catalog: Catalog::builtin(),
-        keys: stage(),
-        opener: stage(),
-        rules: Rules { recv_window_max_ms: 60_000 },
-        limiter: Arc::new(Limiter::new(Limits::from(&Policy::default()))),
-        replay: Arc::new(Replay::new(replay::Settings::default())),
-        venue: stage(),
-        recorder: stage(),
-        clock: stage(),
-        ids: RequestIds::new(1),
-    });
-    let mut settings = Settings::new(Hosts::new(["localhost"]));
-    change(&mut settings);
-    let counters = Arc::new(Counters::default());
-    let edge = Edge::new(Arc::new(line), settings, None, Arc::clone(&counters));
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let at = listener.local_addr().unwrap();
-    let (stop, stopped) = watch::channel(false);
-    let ended = tokio::spawn(edge.run(listener, stopped));
-    Door { at, stop, ended, counters, arrived, let_go }
-}
 
 /// Sends, then reads until the server closes or `PATIENCE` ends; says what came and whether it closed.
 async fn until_closed(stream: &mut TcpStream) -> String {
@@ -235,8 +131,8 @@ async fn bodies_share_a_budget_that_comes_back() {
     let door = open(|settings| settings.buffered_bytes_max = 100).await;
     let head = "POST /api/v3/order HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60\r\n\r\n";
     let mut holder = connect(&door, head).await;
-    holder.write_all(b"a=").await.unwrap();
-    // Served only after the first one's head was read and its share taken, or before: ask until it is taken.
+    holder.write_all("a".repeat(50).as_bytes()).await.unwrap();
+    // What has arrived counts, once it was read: ask until it is.
     let mut refused = String::new();
     while !refused.starts_with("HTTP/1.1 503") {
         let mut other = connect(&door, head).await;
@@ -279,4 +175,73 @@ async fn a_stop_does_not_wait_for_ever() {
     timeout(PATIENCE, door.ended).await.expect("the door ends").unwrap();
     let heard = until_closed(&mut never).await;
     assert!(!heard.contains("200"), "{heard}");
+}
+
+#[tokio::test]
+async fn what_a_body_announces_holds_nothing() {
+    let door = open(|settings| settings.buffered_bytes_max = 100).await;
+    let head = "POST /api/v3/order HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60\r\n\r\n";
+    let mut slow = Vec::new();
+    for _ in 0..10 {
+        slow.push(connect(&door, &format!("{head}a=")).await);
+    }
+    let mut other = connect(&door, head).await;
+    other.write_all("b".repeat(60).as_bytes()).await.unwrap();
+    assert!(answer(&mut other).await.starts_with("HTTP/1.1 401"));
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_is_cut_off() {
+    let door = open(|settings| settings.write_timeout = SHORT).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut deaf = socket.connect(door.at).await.unwrap();
+    let many = PING.repeat(100);
+    // Ends when the server closes: it reads no more while its answers wait.
+    let asking = async { while deaf.write_all(many.as_bytes()).await.is_ok() {} };
+    timeout(12 * PATIENCE, asking).await.expect("the server gives up");
+    assert_eq!(door.counters.protocol_errors.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn an_address_holds_so_many_connections() {
+    let door = open(|settings| settings.connections_per_address_max = 2).await;
+    let mut first = connect(&door, PING).await;
+    let mut second = connect(&door, PING).await;
+    answer(&mut first).await;
+    answer(&mut second).await;
+    let mut third = connect(&door, PING).await;
+    assert_eq!(until_closed(&mut third).await, "", "a third connection was served");
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 9], 0).into()).unwrap();
+    let mut neighbour = socket.connect(door.at).await.unwrap();
+    neighbour.write_all(PING.as_bytes()).await.unwrap();
+    assert!(answer(&mut neighbour).await.starts_with("HTTP/1.1 200"), "another address pays for it");
+    drop(first);
+    // Its place comes back once the server saw the end.
+    loop {
+        let mut again = TcpStream::connect(door.at).await.unwrap();
+        let mut byte = [0];
+        if again.write_all(PING.as_bytes()).await.is_ok() && matches!(again.read(&mut byte).await, Ok(1)) {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_can_be_read_in_two_ways_is_refused_and_nothing_behind_it_is_served() {
+    let door = open(|_| {}).await;
+    for head in [
+        "GET /api/v3/ping HTTP/1.1\nHost: localhost\r\n\r\n",
+        "GET /api/v3/ping HTTP/1.1\r\nHost: localhost\n\r\n",
+        "GET /api/v3/ping HTTP/1.1\r\nHost: localhost\r\n\n",
+        "GET /api/v3/ping#x HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "POST /api/v3/order HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\na=",
+    ] {
+        let mut stream = connect(&door, &format!("{head}{PING}")).await;
+        let heard = until_closed(&mut stream).await;
+        assert!(heard.starts_with("HTTP/1.1 400"), "{head:?}: {heard}");
+        assert_eq!(heard.matches("HTTP/1.1 ").count(), 1, "{head:?}: {heard}");
+    }
+    assert!(door.records.lock().unwrap().is_empty());
 }
