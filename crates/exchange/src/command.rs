@@ -8,8 +8,8 @@ use crate::spec::SymbolSpec;
 use crate::{ClientOrderId, Commission, OrderLimits};
 
 /// The number of the command format that this build writes. It reads this one and those before it: format 2 added
-/// the commands of liquidation loans behind the others and changed none.
-const FORMAT: u8 = 2;
+/// the commands of liquidation loans behind the others, format 3 orders within limits of their owner's; none changed.
+const FORMAT: u8 = 3;
 
 /// Everything that can change an exchange. Time stands beside a command, never inside it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -100,6 +100,13 @@ pub enum Command {
         asset: Asset,
         /// `amount`: above zero, at most what remains.
         amount: Amount,
+    },
+    /// Places an order under the unfilled-order limits of its owner's tier, instead of those of the exchange.
+    PlaceWithin {
+        /// The order.
+        order: NewOrder,
+        /// The limits.
+        limits: OrderLimits,
     },
 }
 

@@ -95,7 +95,8 @@ impl Core {
     pub fn apply(&mut self, at: Timestamp, command: &Command) -> Result<Reply, Refusal> {
         let at = at.max(self.now);
         let reply = match command {
-            Command::Place(order) => self.place(at, order).map(Reply::Placed),
+            Command::Place(order) => self.place(at, order, self.limits).map(Reply::Placed),
+            Command::PlaceWithin { order, limits } => self.place(at, order, *limits).map(Reply::Placed),
             Command::Cancel(cancel) => self.cancel(at, cancel).map(Reply::Cancelled),
             Command::CancelAll { account, symbol } => self.cancel_all(at, account, *symbol).map(Reply::CancelledAll),
             Command::CancelEverything { effect, owner } => self.cancel_everything(at, *effect, *owner),

@@ -163,7 +163,8 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
         Arc::clone(&authority),
         Arc::clone(&clock) as Arc<dyn Clock>,
         tokio::runtime::Handle::current(),
-    );
+    )
+    .with_tiers(plan.tiers);
     let replay = Arc::new(Replay::new(replay::Settings { since, seed: replay_seed, ..replay::Settings::default() }));
     let line = Arc::new(Line::new(line::Parts {
         catalog: Catalog::builtin(),

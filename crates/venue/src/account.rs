@@ -137,9 +137,10 @@ fn trade_value(symbol: Symbol, trade: &AccountTrade) -> Value {
 
 pub(crate) fn rate_limit_order<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Result<Ticket, Rejection> {
     let owner: AccountId = holder(permit.call())?.trading().owner;
+    let tier = venue.tier_limits(&permit)?;
     venue.query(
         permit,
-        move |core, now| Ok((core.limits(), core.order_counts(owner, now))),
+        move |core, now| Ok((tier.unwrap_or(core.limits()), core.order_counts(owner, now))),
         |(limits, counts)| {
             let row = |window, limit, count: u32| {
                 Limit::new(RateLimitType::Orders, window, limit).to_value(Some(count.into()))

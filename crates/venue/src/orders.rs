@@ -21,7 +21,11 @@ const HOUR_US: i64 = 3_600_000_000;
 pub(crate) fn place<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Result<Ticket, Rejection> {
     let order = new_order(venue, &permit)?;
     let response = response_type(&permit.call().arguments, order.order_type);
-    venue.command(permit, Command::Place(order), move |reply| match reply {
+    let command = match venue.tier_limits(&permit)? {
+        None => Command::Place(order),
+        Some(limits) => Command::PlaceWithin { order, limits },
+    };
+    venue.command(permit, command, move |reply| match reply {
         Reply::Placed(placed) => Some(placed_answer(&placed, response)),
         _ => None,
     })

@@ -8,7 +8,8 @@ use latchkey_admission::{Answer, Call, Holder, Outcome, Permit, Reason, Rejectio
 use latchkey_authority::caller::{Caller, Via};
 use latchkey_authority::ports::Ports;
 use latchkey_authority::service::{Authority, AuthorityError};
-use latchkey_exchange::{Command, Core, Refusal, Reply};
+use latchkey_authority::tier::{AccountLimits, Tiers};
+use latchkey_exchange::{Command, Core, OrderLimits, Refusal, Reply};
 use latchkey_protocol::catalog::Route;
 use latchkey_protocol::code::{self, ApiError};
 use latchkey_protocol::{Timestamp, Value};
@@ -19,6 +20,7 @@ use crate::{account, exchange_info, margin, market_data, orders, own, refusal, s
 
 /// The embedded venue: an exchange of its own, and the authority for what manages keys.
 pub struct Venue<P> {
+    tiers: Tiers,
     pub(crate) exchange: Exchange,
     pub(crate) authority: Arc<Authority<P>>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -28,7 +30,14 @@ pub struct Venue<P> {
 impl<P: Ports + 'static> Venue<P> {
     /// A venue over a running exchange. Changes of keys run on `runtime` to their end, also when the caller goes away.
     pub fn new(exchange: Exchange, authority: Arc<Authority<P>>, clock: Arc<dyn Clock>, runtime: Handle) -> Self {
-        Self { exchange, authority, clock, runtime }
+        let tiers = Tiers::from(authority.policy());
+        Self { tiers, exchange, authority, clock, runtime }
+    }
+
+    /// The same venue, with limits of accounts by VIP level.
+    #[must_use]
+    pub fn with_tiers(self, tiers: Tiers) -> Self {
+        Self { tiers, ..self }
     }
 
     /// The authority.
@@ -102,6 +111,14 @@ impl<P: Ports + 'static> VenuePort for Venue<P> {
 }
 
 impl<P: Ports + 'static> Venue<P> {
+    /// The unfilled-order limits of the caller's tier, when they are not those of everyone.
+    pub(crate) fn tier_limits(&self, permit: &Permit) -> Result<Option<OrderLimits>, Rejection> {
+        let limits = self.tiers.of(holder(permit.call())?.key().account.vip());
+        let own = AccountLimits::from(self.authority.policy());
+        let differ = (limits.orders_per_10s, limits.orders_per_day) != (own.orders_per_10s, own.orders_per_day);
+        Ok(differ.then_some(OrderLimits { per_10s: limits.orders_per_10s, per_day: limits.orders_per_day }))
+    }
+
     /// Answers without a wait.
     pub(crate) fn at_once(
         &self,

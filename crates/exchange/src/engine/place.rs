@@ -13,13 +13,18 @@ use crate::matching::{End, Taken, Taker, Target, take, walk};
 use crate::names::fingerprint;
 use crate::order::{Order, OrderRef};
 use crate::rng::mix;
-use crate::{ClientOrderId, Fill, NewOrder, PlacedOrder, Refusal};
+use crate::{ClientOrderId, Fill, NewOrder, OrderLimits, PlacedOrder, Refusal};
 
 impl Core {
     /// Accepts an order, matches it, and rests or expires what is left.
-    pub(super) fn place(&mut self, at: Timestamp, order: &NewOrder) -> Result<PlacedOrder, Refusal> {
+    pub(super) fn place(
+        &mut self,
+        at: Timestamp,
+        order: &NewOrder,
+        limits: OrderLimits,
+    ) -> Result<PlacedOrder, Refusal> {
         if let Some(owner) = self.ledger.owner_id(order.account.owner) {
-            self.ledger.owner(owner).counter.room(at, &self.limits)?;
+            self.ledger.owner(owner).counter.room(at, &limits)?;
         }
         let accepted = self.judge(at, order)?;
         let index = self.accept(at, order, &accepted);

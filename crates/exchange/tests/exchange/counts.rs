@@ -1,6 +1,6 @@
 //! The unfilled-order count.
 
-use latchkey_exchange::{Command, OrderCounts, OrderLimits, Refusal, RefusalKind};
+use latchkey_exchange::{Command, OrderCounts, OrderInterval, OrderLimits, Refusal, RefusalKind, Reply};
 use latchkey_protocol::order::Side;
 use latchkey_protocol::{TradingAccount, Wallet};
 
@@ -108,4 +108,20 @@ fn a_first_fill_as_maker_gives_five_back_and_never_below_zero() {
     desk.rest(BOB, Side::Sell, "1", "120");
     desk.rest(ANN, Side::Buy, "2", "100");
     assert_eq!(counts(&desk, BOB), (0, 0), "orders of an earlier window lower the running one");
+}
+
+#[test]
+fn an_order_may_bring_limits_of_its_owners_tier() {
+    let mut desk = limited(1, 100);
+    desk.rest(ANN, Side::Buy, "1", "99");
+    let text = "Too many new orders; current limit is 1 orders per 10 SECOND.";
+    check_refused(desk.place(limit(ANN, Side::Buy, "1", "99")), RefusalKind::TooManyOrders, text);
+    let within = |per_10s| Command::PlaceWithin {
+        order: limit(ANN, Side::Buy, "1", "99"),
+        limits: OrderLimits { per_10s, per_day: 100 },
+    };
+    assert!(matches!(desk.apply(&within(2)), Ok(Reply::Placed(_))));
+    assert_eq!(counts(&desk, ANN), (2, 2), "one count, whatever the limit");
+    let refused = desk.apply(&within(2));
+    assert_eq!(refused, Err(Refusal::TooManyOrders { limit: 2, interval: OrderInterval::TenSeconds }));
 }

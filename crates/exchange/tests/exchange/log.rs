@@ -163,8 +163,8 @@ fn foreign_and_newer_records_are_refused_by_name() {
     let mut bytes = Vec::new();
     credit(1).encode(&mut bytes);
     assert_eq!(Command::decode(&bytes), Ok(credit(1)));
-    bytes[0] = 3;
-    assert_eq!(Command::decode(&bytes), Err(DecodeError::Newer { found: 3, known: 2 }));
+    bytes[0] = 4;
+    assert_eq!(Command::decode(&bytes), Err(DecodeError::Newer { found: 4, known: 3 }));
     bytes[0] = 0;
     assert_eq!(Command::decode(&bytes), Err(DecodeError::Unknown(0)));
     bytes[0] = 1;

@@ -229,3 +229,22 @@ fn failed_verifications_stop_strangers_and_not_the_key_that_is_known_here() {
     assert!(answers.iter().all(|answer| answer.status != 418), "they lead to no ban");
     assert_eq!(known(), 200);
 }
+
+#[test]
+fn a_tier_changes_the_limits_of_accounts_alone() {
+    let folder = TempDir::new().expect("a folder");
+    let policy = "orders_per_day = 1\n[policy.tier.high]\nvip_from = 5\norders_per_day = 3\n";
+    let (server, _) = with_policy(folder.path(), policy);
+    let counts = trader().call(server.api, "GET", "/api/v3/rateLimit/order", "").json();
+    assert_eq!((counts[1]["limit"].as_i64(), counts[1]["count"].as_i64()), (Some(3), Some(0)));
+    let place = |number: u32| {
+        let order = format!("symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.001&price={number}");
+        trader().call(server.api, "POST", "/api/v3/order", &order)
+    };
+    (0..3).for_each(|n| assert_eq!(place(40_000 + n).status, 200));
+    let refused = place(40_003);
+    assert_eq!((refused.status, refused.code()), (429, Some(-1015)));
+    assert!(refused.text().contains("current limit is 3 orders per 1 DAY."), "{}", refused.text());
+    let announced = get(server.api, "/api/v3/exchangeInfo", "").json()["rateLimits"].clone();
+    assert_eq!(announced[2]["limit"].as_i64(), Some(1));
+}

@@ -149,6 +149,7 @@ fn announced(command: &Command) -> bool {
         | Command::SetOrderLimits(_)
         | Command::SetDefaultCommission(_) => true,
         Command::Place(_)
+        | Command::PlaceWithin { .. }
         | Command::Cancel(_)
         | Command::CancelAll { .. }
         | Command::CancelEverything { .. }
