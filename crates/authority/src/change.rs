@@ -5,7 +5,7 @@
 use crate::account::Account;
 use crate::key::KeyRecord;
 use crate::step_up::FactorSet;
-use crate::stored::{key_id, optional_key_id};
+use crate::stored::{hex, key_id, optional_key_id};
 use crate::view::{AccountSummary, KeySummary};
 use core::net::IpAddr;
 use latchkey_protocol::{AccountId, Amount, Asset, KeyId, Timestamp, TradingAccount};
@@ -236,6 +236,21 @@ pub enum AuditState {
     Account(AccountSummary),
     /// Of a key.
     Key(KeySummary),
+    /// Of a batch that came from a file.
+    Import(ImportSummary),
+}
+
+/// What a batch of an import brought. The records themselves are named by their digest alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportSummary {
+    /// How many accounts.
+    pub accounts: u64,
+    /// How many keys.
+    pub keys: u64,
+    /// SHA-256 over the stored records, accounts before keys, in their order.
+    #[serde(with = "hex")]
+    pub digest: [u8; 32],
 }
 
 /// What was done.

@@ -8,6 +8,8 @@ mod audit;
 mod commit;
 mod directory;
 pub mod heads;
+pub mod import;
+mod load;
 mod notes;
 mod open;
 pub mod outbox;

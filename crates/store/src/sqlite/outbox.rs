@@ -12,7 +12,7 @@ use latchkey_authority::change::{Effect, EffectId};
 use latchkey_authority::ports::StoreError;
 use sqlx::Connection as _;
 
-use super::{SqliteStore, unavailable, unreadable, unsigned};
+use super::{SqliteStore, signed, unavailable, unreadable, unsigned};
 
 /// An effect that the exchange refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -104,6 +104,36 @@ impl SqliteStore {
             Ok(ParkedEffect { effect: pending((id, revision, effect))?, reason })
         };
         rows.into_iter().map(read).collect()
+    }
+
+    /// Whether each of these effects is done.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn all_done(&self, effects: &[EffectId]) -> Result<bool, StoreError> {
+        for effect in effects {
+            let done: Option<bool> = sqlx::query_scalar("SELECT done FROM outbox WHERE id = ?")
+                .bind(effect.0)
+                .fetch_optional(&self.readers)
+                .await
+                .map_err(unavailable)?;
+            if done != Some(true) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether every effect of change `revision` is done; parked ones are not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn is_settled(&self, revision: u64) -> Result<bool, StoreError> {
+        sqlx::query_scalar("SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE revision = ? AND done = 0)")
+            .bind(signed(revision)?)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(unavailable)
     }
 
     async fn set_parked(&self, effect: EffectId, reason: Option<&str>) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use latchkey_admission::live::LiveKey;
 use latchkey_admission::ports::{Clock, Keys as _};
 use latchkey_authority::account::{Frozen, PortfolioMargin};
-use latchkey_authority::change::{Actor, Committed};
+use latchkey_authority::change::{Actor, Committed, Effect};
 use latchkey_authority::effective::{DeadReason, Standing};
 use latchkey_authority::key::{KeyKind, KeyRecord, PermissionMode, Scope};
 use latchkey_authority::policy::Policy;
@@ -13,7 +13,7 @@ use latchkey_protocol::{AccountId, PermissionSet, Timestamp, Wallet};
 use latchkey_store::live::{GRAVES_MAX, LiveMap};
 use latchkey_store::sqlite::Row;
 
-use crate::records::{NOW, account, change, deleted, key, listed, open, with_account, with_key};
+use crate::records::{NOW, account, change, deleted, key, listed, open, with_account, with_effect, with_key};
 
 struct Still;
 
@@ -222,4 +222,36 @@ fn changes_and_calls_at_once_see_whole_states() {
         }
     });
     assert_eq!(live.len(), 1999);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_in_parts_loads_everything_but_what_waits_for_the_exchange() {
+    let scratch = tempfile::tempdir().unwrap();
+    let store = open(scratch.path()).await;
+    let mut sub = account(1);
+    sub.master = Some(AccountId(2));
+    let mut first = with_account(with_account(change(1), sub, None), account(2), None);
+    for id in 0..9000 {
+        first = with_key(first, key(id, 1 + id as i64 % 2), None);
+    }
+    store.commit(first).await.unwrap();
+    store.commit(with_key(change(1), deleted(key(5000, 1)), Some(1))).await.unwrap();
+    let effect = Effect::EnterSpecialMode { owner: AccountId(2) };
+    let waits = with_effect(with_key(change(2), key(9001, 2), None), effect);
+    let committed = store.commit(waits).await.unwrap();
+    store.park(committed.effects[0], "refused").await.unwrap();
+
+    let live = Arc::new(map());
+    store.load_live(&live).await.unwrap();
+    assert_eq!((live.len(), live.keys_of(AccountId(1)).len()), (8999, 4499));
+    for id in [0, 4095, 4096, 8999] {
+        assert_eq!(dead(&live.find(&key(id, 1).api_key).unwrap()), None);
+    }
+    for id in [5000, 9001] {
+        assert!(live.find(&key(id, 2).api_key).is_none(), "{id}");
+    }
+    store.mark_done(&committed.effects).await.unwrap();
+    let live = Arc::new(map());
+    store.load_live(&live).await.unwrap();
+    assert!(live.find(&key(9001, 2).api_key).is_some());
 }

@@ -4,6 +4,7 @@
 
 mod audit;
 mod crash;
+mod import;
 mod journal;
 mod live;
 mod notes;

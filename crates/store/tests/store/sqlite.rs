@@ -239,9 +239,12 @@ async fn a_parked_effect_lets_those_behind_it_go_on_until_it_is_taken_up() {
     let parked = store.parked_effects(10).await.unwrap();
     let reason = "the account owes something".to_owned();
     assert_eq!(parked, [ParkedEffect { effect: pending[0], reason }], "one that is done is not parked");
+    assert!(!store.is_settled(1).await.unwrap(), "what is parked is not done");
     store.take_up(EffectId(1)).await.unwrap();
     assert_eq!(store.pending_effects(10).await.unwrap(), pending[..1]);
     assert!(store.parked_effects(10).await.unwrap().is_empty());
+    store.mark_done(&[EffectId(1)]).await.unwrap();
+    assert!(store.is_settled(1).await.unwrap());
 }
 
 #[tokio::test]

@@ -1,0 +1,81 @@
+//! Many accounts and keys at once: one transaction and one audit record a batch, which names the batch by its digest.
+
+use std::net::IpAddr;
+
+use latchkey_authority::account::Account;
+use latchkey_authority::change::{
+    Action, Actor, AnswerAfter, AuditEvent, AuditState, Change, Committed, Direction, ImportSummary, Outcome, Write,
+};
+use latchkey_authority::key::KeyRecord;
+use latchkey_authority::ports::{Store as _, StoreError};
+use latchkey_authority::step_up::FactorSet;
+use latchkey_authority::stored::Stored as _;
+use latchkey_crypto::digest::sha256_framed;
+use latchkey_protocol::{AccountId, Timestamp};
+
+use super::SqliteStore;
+
+/// Says what is hashed.
+const DOMAIN: &[u8] = b"latchkey import 1";
+
+/// New accounts and keys, as they shall rest. A few thousand a batch keep a transaction short.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Import {
+    /// Accounts that are not there yet.
+    pub accounts: Vec<Account>,
+    /// Keys that are not there yet, of accounts that are, or that come with them.
+    pub keys: Vec<KeyRecord>,
+    /// Who imports.
+    pub who: Actor,
+    /// From where, when it came over the network.
+    pub from: Option<IpAddr>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Import {
+    /// What the audit record says of the batch.
+    pub fn summary(&self) -> ImportSummary {
+        let records: Vec<_> = self.accounts.iter().map(Account::encode).collect();
+        let keys: Vec<_> = self.keys.iter().map(KeyRecord::encode).collect();
+        let parts: Vec<&[u8]> = std::iter::once(DOMAIN).chain(records.iter().chain(&keys).map(Vec::as_slice)).collect();
+        ImportSummary {
+            accounts: self.accounts.len() as u64,
+            keys: self.keys.len() as u64,
+            digest: sha256_framed(&parts),
+        }
+    }
+}
+
+impl SqliteStore {
+    /// Writes a batch whole or not at all. Its audit record belongs to no account (number 0).
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] when one of them is there already; [`StoreError::Unavailable`] also for a key without its
+    /// account.
+    pub async fn import(&self, batch: Import) -> Result<Committed, StoreError> {
+        let audit = AuditEvent {
+            at: batch.at,
+            who: batch.who.clone(),
+            from: batch.from,
+            action: Action::KeysImported,
+            account: AccountId(0),
+            key: None,
+            before: Vec::new(),
+            after: vec![AuditState::Import(batch.summary())],
+            outcome: Outcome::Done,
+            with: FactorSet::EMPTY,
+        };
+        self.commit(Change {
+            accounts: batch.accounts.into_iter().map(|record| Write { record, expected: None }).collect(),
+            keys: batch.keys.into_iter().map(|record| Write { record, expected: None }).collect(),
+            guards: Vec::new(),
+            effects: Vec::new(),
+            audit,
+            notices: Vec::new(),
+            answer_after: AnswerAfter::Local,
+            direction: Direction::Widening,
+        })
+        .await
+    }
+}

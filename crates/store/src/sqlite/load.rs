@@ -1,0 +1,86 @@
+//! Filling the live map at start, on every processor.
+//!
+//! Accounts come first, then the keys in parts, several at a time. A part may see a later revision than another: each
+//! record says its own, and the map keeps the newest.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use latchkey_authority::ports::StoreError;
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnection;
+use tokio::task::JoinSet;
+
+use super::{Row, SqliteStore, read, unavailable, unsigned};
+use crate::live::LiveMap;
+
+/// How many keys are read at once.
+const PART: i64 = 4096;
+
+impl SqliteStore {
+    /// Puts every account and every key that is not deleted in force. A key whose last change waits for the exchange is
+    /// left out: it goes live when the change is settled.
+    ///
+    /// # Errors
+    /// [`StoreError::Record`] for a record that is not readable: a start must not go on without it.
+    pub async fn load_live(&self, live: &Arc<LiveMap>) -> Result<(), StoreError> {
+        let mut snapshot = self.readers.acquire().await.map_err(unavailable)?;
+        let mut rows = Vec::new();
+        read::each_account(&mut snapshot, &mut |row| rows.push(row)).await?;
+        live.load(rows);
+        let last: Option<i64> =
+            sqlx::query_scalar("SELECT max(rowid) FROM keys").fetch_one(&mut *snapshot).await.map_err(unavailable)?;
+        let Some(last) = last else { return Ok(()) };
+        let waiting: Vec<i64> = sqlx::query_scalar("SELECT DISTINCT revision FROM outbox WHERE done = 0")
+            .fetch_all(&mut *snapshot)
+            .await
+            .map_err(unavailable)?;
+        drop(snapshot);
+        let parts = Arc::new(Parts { last, next: AtomicI64::new(0), waiting: waiting.into_iter().collect() });
+        let mut workers = JoinSet::new();
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        for _ in 0..processors.min(self.readers.options().get_max_connections() as usize) {
+            workers.spawn(work(self.readers.clone(), Arc::clone(live), Arc::clone(&parts)));
+        }
+        while let Some(done) = workers.join_next().await {
+            done.map_err(|error| StoreError::Unavailable(Box::new(error)))??;
+        }
+        Ok(())
+    }
+}
+
+/// What is left to read.
+struct Parts {
+    last: i64,
+    next: AtomicI64,
+    /// Changes with an effect that is not done.
+    waiting: BTreeSet<i64>,
+}
+
+async fn work(readers: SqlitePool, live: Arc<LiveMap>, parts: Arc<Parts>) -> Result<(), StoreError> {
+    let mut connection = readers.acquire().await.map_err(unavailable)?;
+    loop {
+        let after = parts.next.fetch_add(PART, Ordering::Relaxed);
+        if after >= parts.last {
+            return Ok(());
+        }
+        let rows = part(&mut connection, after, &parts.waiting).await?;
+        live.load(rows);
+    }
+}
+
+async fn part(connection: &mut SqliteConnection, after: i64, waiting: &BTreeSet<i64>) -> Result<Vec<Row>, StoreError> {
+    let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+        "SELECT revision, record FROM keys WHERE rowid > ? AND rowid <= ? AND deleted = 0 ORDER BY rowid",
+    )
+    .bind(after)
+    .bind(after.saturating_add(PART))
+    .fetch_all(connection)
+    .await
+    .map_err(unavailable)?;
+    rows.into_iter()
+        .filter(|(revision, _)| !waiting.contains(revision))
+        .map(|(revision, record)| Ok(Row::Key { revision: unsigned(revision)?, key: read::decode(&record)? }))
+        .collect()
+}
