@@ -145,7 +145,7 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
     let live = Arc::new(LiveMap::new(plan.policy, Arc::clone(&clock) as Arc<dyn Clock>, map_seed));
     let outbox = Arc::new(Outbox::new(Arc::clone(&store), exchange.clone(), Arc::clone(&live)));
     outbox.drain().await.context("the exchange does not carry out what was left to do")?;
-    store.each_row(|row| live.load([row])).await.context("the keys cannot be loaded")?;
+    store.load_live(&live).await.context("the keys cannot be loaded")?;
 
     let wiring = Wiring {
         store: Arc::clone(&store),

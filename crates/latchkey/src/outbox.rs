@@ -6,7 +6,7 @@ use latchkey_authority::change::EffectId;
 use latchkey_authority::ports::{Live, NotSettled};
 use latchkey_store::live::LiveMap;
 use latchkey_store::sqlite::SqliteStore;
-use latchkey_venue::sequencer::Exchange;
+use latchkey_venue::sequencer::{Exchange, ExchangeError};
 use tokio::sync::Mutex;
 
 /// Effects read in one step.
@@ -26,7 +26,8 @@ impl Outbox {
         Self { store, exchange, live, turn: Mutex::new(()) }
     }
 
-    /// Delivers everything that is left. A change that had been given up on goes live here.
+    /// Delivers everything that is left. A change that had been given up on goes live here. What the exchange refuses is
+    /// parked, and its change does not go live.
     ///
     /// # Errors
     /// The first effect that cannot be delivered; none behind it overtakes it.
@@ -39,15 +40,22 @@ impl Outbox {
         loop {
             let pending = self.store.pending_effects(BATCH).await?;
             if pending.is_empty() {
+                // Another's turn may have met the refusal.
+                anyhow::ensure!(self.store.all_done(awaited).await?, "the exchange refused an effect of the change");
                 return Ok(());
             }
             for effect in pending {
-                self.exchange.deliver(effect.id, &effect.effect).await?;
-                self.store.mark_done(&[effect.id]).await?;
-                // A change goes live when the last of its effects is done.
-                let next = self.store.pending_effects(1).await?;
-                let last = next.first().is_none_or(|next| next.revision != effect.revision);
-                if last && !awaited.contains(&effect.id) {
+                match self.exchange.deliver(effect.id, &effect.effect).await {
+                    Ok(()) => self.store.mark_done(&[effect.id]).await?,
+                    Err(ExchangeError::Refused(refusal)) => {
+                        // Asked again it would refuse again, and everything behind it would wait for nothing.
+                        tracing::error!(effect = effect.id.0, revision = effect.revision, %refusal, "an effect is parked");
+                        self.store.park(effect.id, &refusal.to_string()).await?;
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+                // A change goes live when all of its effects are done.
+                if !awaited.contains(&effect.id) && self.store.is_settled(effect.revision).await? {
                     self.live.apply(&self.store.committed(effect.revision).await?);
                 }
             }
