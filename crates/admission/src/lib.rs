@@ -6,6 +6,7 @@
 
 pub mod call;
 pub mod check;
+pub mod decide;
 pub mod hash;
 pub mod limiter;
 pub mod live;

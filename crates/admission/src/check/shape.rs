@@ -1,4 +1,4 @@
-use latchkey_protocol::catalog::{Method, Route, SecurityType, time_unit};
+use latchkey_protocol::catalog::{Method, SecurityType, time_unit};
 use latchkey_protocol::params::{RawParams, decode};
 use latchkey_protocol::{ApiKey, RecvWindow, RecvWindowError, Timestamp};
 
@@ -6,7 +6,7 @@ use crate::call::Field;
 use crate::permit::Window;
 use crate::state::{Credential, Routed, Shaped};
 use crate::trail::Trail;
-use crate::{Admission, Reason, Rejection, Rules, Stage};
+use crate::{Admission, Reason, Rejection, Rules, Stage, decide};
 
 /// The longest signature: base64 of 4096 bits, every character percent-encoded.
 const SIGNATURE_MAX: usize = 3 * 684;
@@ -25,9 +25,7 @@ pub fn shape<'a>(
 ) -> Result<Admission<'a, Shaped<'a>>, Rejection> {
     let refuse = |reason| Rejection::new(Stage::Shape, reason);
     let (raw, row) = (call.raw, call.row);
-    if row.route == Route::Unavailable {
-        return Err(Rejection::new(Stage::Route, Reason::NotAvailable { path: row.path }));
-    }
+    decide::offered(row).map_err(|reason| Rejection::new(Stage::Route, reason))?;
     let api_key = if row.security.needs_key() { Some(api_key(raw.api_key)?) } else { None };
     if let Some(api_key) = api_key {
         trail.named(api_key);
