@@ -6,6 +6,7 @@
 //! | [`secret`] | the text of API keys and secrets, and the guarded [`secret::SecretKey`] | `authority`, `store`, `client` |
 //! | [`public_key`] | which public keys may be registered, and why others may not | `authority` |
 //! | [`verify`] | signatures from the wire, and the check of a request's proof | `admission` |
+//! | [`message`] | algorithms of message signatures, digests of content | `admission`, `client` |
 //! | [`sign`] | private keys and signatures of the caller's side | `client` |
 //! | [`seal`] | how secrets rest: root keys, envelopes, the wrapping key, the canary | `store` |
 //! | [`password`] | password hashes | `authority` |
@@ -25,6 +26,7 @@ mod der;
 pub mod digest;
 pub mod entropy;
 pub mod key_type;
+pub mod message;
 pub mod password;
 pub mod pem;
 pub mod public_key;

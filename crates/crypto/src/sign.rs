@@ -7,10 +7,10 @@ use crate::pem::{self, ArmorError, Block};
 use crate::public_key::{Ed25519PublicKey, PublicKey, PublicKeyError};
 use crate::secret::SecretKey;
 use crate::verify::HmacVerifier;
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{Context, SHA256, SHA512};
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa;
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA512};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::SigningKey;
@@ -203,6 +203,26 @@ impl Signer {
                 }
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign_digest(&RSA_PKCS1_SHA256, &hash.finish(), &mut signature).map_err(|_| LibraryError)?;
+                Ok(STANDARD.encode(signature))
+            }
+        }
+    }
+}
+
+impl Signer {
+    /// A message signature over its base, as base64, by [`MessageAlgorithm::preferred`] of the key's type.
+    ///
+    /// # Errors
+    /// [`LibraryError`] when the library cannot sign; only with RSA.
+    pub fn sign_message(&self, base: &[u8]) -> Result<String, LibraryError> {
+        match &self.0 {
+            Key::Hmac(key) => Ok(STANDARD.encode(key.absorb(&[base]).finalize().into_bytes())),
+            Key::Ed25519(_) => self.sign(&[base]),
+            Key::Rsa { pair, .. } => {
+                let mut hash = Context::new(&SHA512);
+                hash.update(base);
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign_digest(&RSA_PSS_SHA512, &hash.finish(), &mut signature).map_err(|_| LibraryError)?;
                 Ok(STANDARD.encode(signature))
             }
         }

@@ -2,16 +2,18 @@
 
 use crate::digest::sha256;
 use crate::key_type::KeyType;
-use crate::public_key::PublicKey;
+use crate::message::MessageAlgorithm;
+use crate::public_key::{PublicKey, RsaPublicKey};
 use crate::secret::SecretKey;
 use aws_lc_rs::digest::{Context, SHA256};
-use aws_lc_rs::signature::ParsedPublicKey;
+use aws_lc_rs::signature::{ParsedPublicKey, RSA_PSS_2048_8192_SHA512};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::VerifyingKey;
 use ed25519_dalek::ed25519::signature::MultipartVerifier as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use std::sync::OnceLock;
 
 /// The encoding of the neutral point of Curve25519: y = 1, sign 0.
 const IDENTITY: [u8; 32] = {
@@ -43,6 +45,8 @@ pub struct Ed25519Verifier {
 /// The RSA case of [`Verifier`].
 pub struct RsaVerifier {
     key: ParsedPublicKey,
+    /// The same key for the other padding, prepared on first use.
+    pss: OnceLock<Option<ParsedPublicKey>>,
     modulus_len: usize,
 }
 
@@ -105,7 +109,7 @@ impl Verifier {
     /// Prepares a registered public key.
     pub fn public(key: &PublicKey) -> Self {
         match key {
-            PublicKey::Rsa(key) => Self::Rsa(RsaVerifier { key: key.parsed().clone(), modulus_len: key.modulus_len() }),
+            PublicKey::Rsa(key) => Self::Rsa(RsaVerifier::new(key)),
             PublicKey::Ed25519(key) => Self::Ed25519(Ed25519Verifier { point: *key.point() }),
         }
     }
@@ -148,6 +152,49 @@ impl Verifier {
                 decode_base64(text, &mut bytes)?;
                 Ok(Signature::Rsa(bytes))
             }
+        }
+    }
+
+    /// Decodes the bytes of a message signature, which are canonical standard base64 with padding for every type of key.
+    /// Source: RFC 9421, section 4.2.
+    ///
+    /// # Errors
+    /// [`SignatureShape::Length`], [`SignatureShape::Base64`].
+    pub fn decode_message(&self, text: &[u8]) -> Result<Signature, SignatureShape> {
+        match self {
+            Self::Hmac(_) => {
+                let mut bytes = [0; 32];
+                decode_base64(text, &mut bytes)?;
+                Ok(Signature::Hmac(bytes))
+            }
+            Self::Ed25519(_) | Self::Rsa(_) => self.decode(text),
+        }
+    }
+
+    /// The algorithm of a message signature that names `name`, or none: the one that the key is registered for. An RSA
+    /// key has two. `None` when the algorithm is not one of the key's type.
+    pub fn message_algorithm(&self, name: Option<&str>) -> Option<MessageAlgorithm> {
+        let mut algorithms = MessageAlgorithm::ALL.into_iter().filter(|known| known.key_type() == self.key_type());
+        match name {
+            None => algorithms.next(),
+            Some(name) => algorithms.find(|known| known.name() == name),
+        }
+    }
+
+    /// Checks that `signature` proves the base of a message signature.
+    ///
+    /// # Errors
+    /// [`BadSignature`], also for an algorithm or a signature of another type of key.
+    pub fn verify_message(
+        &self,
+        algorithm: MessageAlgorithm,
+        base: &[u8],
+        signature: &Signature,
+    ) -> Result<(), BadSignature> {
+        match (self, algorithm, signature) {
+            (Self::Rsa(key), MessageAlgorithm::RsaPssSha512, Signature::Rsa(bytes)) => key.verify_pss(base, bytes),
+            _ if algorithm.key_type() == self.key_type() => self.verify(&[base], signature),
+            _ => Err(BadSignature),
         }
     }
 
@@ -202,6 +249,16 @@ impl Ed25519Verifier {
 }
 
 impl RsaVerifier {
+    fn new(key: &RsaPublicKey) -> Self {
+        Self { key: key.parsed().clone(), pss: OnceLock::new(), modulus_len: key.modulus_len() }
+    }
+
+    fn verify_pss(&self, base: &[u8], bytes: &[u8]) -> Result<(), BadSignature> {
+        let parse = || ParsedPublicKey::new(&RSA_PSS_2048_8192_SHA512, self.key.as_ref()).ok();
+        let key = self.pss.get_or_init(parse).as_ref().ok_or(BadSignature)?;
+        key.verify_sig(base, bytes).map_err(|_| BadSignature)
+    }
+
     fn verify(&self, parts: &[&[u8]], bytes: &[u8]) -> Result<(), BadSignature> {
         let mut hash = Context::new(&SHA256);
         for part in parts {
@@ -234,5 +291,7 @@ fn decode_base64(text: &[u8], bytes: &mut [u8]) -> Result<(), SignatureShape> {
     }
 }
 
+#[cfg(test)]
+mod message_tests;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 //!
 //! Nothing here decides anything. Start at [`catalog`] (what may be called), [`code`] (what can be answered
 //! when it goes wrong), [`limits`] (what is counted, and how long) and [`params`] (how a request becomes
-//! parameters and a signed payload).
+//! parameters and a signed payload); [`message_signature`] is the other way to sign.
 
 pub mod catalog;
 pub mod code;
@@ -10,6 +10,7 @@ pub mod decimal;
 mod hosts;
 mod ids;
 pub mod limits;
+pub mod message_signature;
 pub mod order;
 pub mod params;
 mod permission;
