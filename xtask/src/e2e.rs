@@ -10,14 +10,14 @@ use crate::python;
 use crate::run::{Outcome, Run, cargo, execute, execute_reading, root, target};
 use crate::rust::PROFILE;
 
-/// Builds the binary and runs both suites; `kills` is the count of the crash test.
+/// Builds the binary and runs the suites; `kills` is the count of the crash test.
 pub(crate) fn steps(run: &mut Run, kills: &str) {
     let built = run.step("server binary", |_| {
         // With the tests' targets, so that the features and with them the artifacts are those of the unit tests.
         execute(&mut cargo(&["build", "--workspace", "--bins", "--tests", "--profile", PROFILE]))?;
         Ok(Outcome::Passed)
     });
-    for (name, folder) in [("foreign clients", "foreign"), ("kill -9", "crash")] {
+    for (name, folder) in [("foreign clients", "foreign"), ("management API", "schema"), ("kill -9", "crash")] {
         run.step(name, |count| match python::environment()? {
             // An older binary may lie there, and would be tested in its place.
             _ if !built => Ok(Outcome::LeftOut("the server was not built".to_owned())),

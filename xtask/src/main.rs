@@ -4,6 +4,7 @@
 mod bench;
 mod count;
 mod e2e;
+mod fuzz;
 mod python;
 mod run;
 mod rust;
@@ -22,6 +23,7 @@ usage: cargo xtask VERB
   lint           format, lints, documentation, licences and the house rules
   tidy           the house rules alone: floors, sizes, words
   e2e            end-to-end tests with foreign clients, and kill -9 under load
+  fuzz           every fuzz body for ten minutes, on the stable toolchain
   bench          benchmarks, in release mode
   proof          the long proofs with their full counts
 ";
@@ -31,6 +33,9 @@ const PROOF_CASES: &str = "20000";
 /// Kills of the crash test: under `proof`, and under `test`.
 const PROOF_KILLS: &str = "50";
 const TEST_KILLS: &str = "10";
+/// Seconds of each fuzz body: under `fuzz`, and under `test`.
+const FUZZ_SECONDS: &str = "600";
+const TEST_FUZZ_SECONDS: &str = "20";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -43,6 +48,7 @@ fn main() -> ExitCode {
         ["lint"] => lint(&mut run),
         ["tidy"] => tidy::step(&mut run),
         ["e2e"] => e2e::steps(&mut run, TEST_KILLS),
+        ["fuzz"] => fuzz::steps(&mut run, FUZZ_SECONDS),
         ["bench"] => bench::steps(&mut run),
         ["proof"] => proof(&mut run),
         ["help" | "--help" | "-h"] => {
@@ -62,6 +68,7 @@ fn test(run: &mut Run) {
     rust::tests(run, None);
     rust::doc_tests(run);
     e2e::steps(run, TEST_KILLS);
+    fuzz::steps(run, TEST_FUZZ_SECONDS);
 }
 
 fn fast(run: &mut Run) {

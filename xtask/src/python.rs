@@ -1,4 +1,4 @@
-//! The Python environment of the foreign clients: a venv in the target folder with pinned packages.
+//! The Python environment of the end-to-end tests: a venv in the target folder with pinned packages.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,14 +8,17 @@ use anyhow::{Context, Result};
 
 use crate::run::{capture, root, target};
 
-const REQUIREMENTS: &str = "tests/foreign/requirements.txt";
+const REQUIREMENTS: [&str; 2] = ["tests/foreign/requirements.txt", "tests/schema/requirements.txt"];
 
 /// The environment's interpreter, made and filled when it is not there yet; or why it cannot be had here.
 pub(crate) fn environment() -> Result<Result<PathBuf, String>> {
     let folder = target()?.join("foreign-venv");
     let python = folder.join("bin/python");
     let stamp = folder.join("requirements.installed");
-    let wanted = fs::read_to_string(root().join(REQUIREMENTS)).context(REQUIREMENTS)?;
+    let mut wanted = String::new();
+    for file in REQUIREMENTS {
+        wanted += &fs::read_to_string(root().join(file)).context(file)?;
+    }
     if python.exists() && fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(Ok(python));
     }
@@ -31,10 +34,14 @@ pub(crate) fn environment() -> Result<Result<PathBuf, String>> {
     if !good {
         return Ok(Err(format!("`python3 -m venv` failed: {}", last_line(&said))));
     }
-    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS];
-    let (good, said) = capture(Command::new(&python).args(install).current_dir(root()))?;
+    let mut install = Command::new(&python);
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).current_dir(root());
+    for file in REQUIREMENTS {
+        install.args(["-r", file]);
+    }
+    let (good, said) = capture(&mut install)?;
     if !good {
-        return Ok(Err(format!("pip cannot get the pinned clients: {}", last_line(&said))));
+        return Ok(Err(format!("pip cannot get the pinned packages: {}", last_line(&said))));
     }
     fs::write(&stamp, wanted)?;
     Ok(Ok(python))

@@ -73,10 +73,25 @@ pub enum Transport {
 }
 
 /// The name of one request: boot, then a counter. Sent as `x-mbx-uuid`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
 pub struct RequestId {
     boot: u64,
     number: u64,
+}
+
+impl RequestId {
+    /// Reads the text of an id: 32 lower-case hexadecimal digits with their four hyphens.
+    pub fn parse(text: &str) -> Option<Self> {
+        let places = text.bytes().enumerate();
+        let shaped = text.len() == 36
+            && places.into_iter().all(|(place, byte)| match place {
+                8 | 13 | 18 | 23 => byte == b'-',
+                _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+            });
+        let digits: String = text.split('-').collect();
+        let whole = u128::from_str_radix(&digits, 16).ok().filter(|_| shaped)?;
+        Some(Self { boot: (whole >> 64) as u64, number: (whole & u128::from(u64::MAX)) as u64 })
+    }
 }
 
 impl fmt::Display for RequestId {

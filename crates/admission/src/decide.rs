@@ -70,5 +70,10 @@ pub(crate) fn offered(row: &'static Endpoint) -> Result<(), Reason> {
 /// # Errors
 /// [`Reason::KeyKind`].
 pub(crate) fn kind(kind: KeyKind, row: &Endpoint) -> Result<(), Reason> {
-    if row.key_kinds == KeyKinds::StandardOnly && kind != KeyKind::Standard { Err(Reason::KeyKind) } else { Ok(()) }
+    match (row.key_kinds, kind) {
+        (KeyKinds::Any, KeyKind::Standard | KeyKind::Special { .. })
+        | (KeyKinds::StandardOnly, KeyKind::Standard)
+        | (KeyKinds::Report, _) => Ok(()),
+        (KeyKinds::Any | KeyKinds::StandardOnly, _) => Err(Reason::KeyKind),
+    }
 }

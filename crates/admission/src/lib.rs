@@ -7,12 +7,14 @@
 pub mod call;
 pub mod check;
 pub mod decide;
+mod explain;
 pub mod hash;
 pub mod limiter;
 pub mod live;
 mod outcome;
 mod permit;
 pub mod ports;
+pub mod records;
 mod rejection;
 pub mod replay;
 mod rules;

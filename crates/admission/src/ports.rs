@@ -7,6 +7,7 @@ use latchkey_crypto::verify::Verifier;
 use latchkey_protocol::{AccountId, ApiKey, KeyId, Timestamp};
 
 use crate::live::LiveKey;
+use crate::records::{CallPage, CallQuery};
 use crate::{CallRecord, Permit, Rejection, Ticket};
 
 /// The live keys. Answers from memory, without a lock that another request can hold.
@@ -40,4 +41,29 @@ pub trait Venue: Send + Sync {
 pub trait Recorder: Send + Sync {
     /// Never blocks; what cannot be kept is counted.
     fn record(&self, record: CallRecord);
+}
+
+/// Finds the records of calls for their owner.
+pub trait CallLog: Send + Sync {
+    /// One page of what is looked for. Reads files: not for a thread that serves requests.
+    ///
+    /// # Errors
+    /// [`CallLogError`] when the records cannot be read.
+    fn find(&self, query: &CallQuery) -> Result<CallPage, CallLogError>;
+}
+
+/// The records of calls cannot be read.
+#[derive(Debug)]
+pub struct CallLogError(pub Box<dyn std::error::Error + Send + Sync>);
+
+impl std::fmt::Display for CallLogError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the call records cannot be read")
+    }
+}
+
+impl std::error::Error for CallLogError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.0)
+    }
 }

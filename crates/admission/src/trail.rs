@@ -7,6 +7,7 @@ use latchkey_protocol::catalog::{Budget, Endpoint};
 use latchkey_protocol::{AccountId, ApiKey, KeyId, TimeUnit, Timestamp};
 
 use crate::call::{FoundBy, RequestId, Source, Transport};
+use crate::explain::shown_payload;
 use crate::limiter::Verification;
 use crate::ports::{Clock, Recorder};
 use crate::{Outcome, Rejection};
@@ -66,8 +67,17 @@ pub struct CallRecord {
     pub clock_us: Option<i64>,
     /// What it weighed.
     pub used: Option<Used>,
+    /// What a signature that did not hold was computed over, as its owner may see it.
+    pub payload: Option<Box<str>>,
     /// How it ended.
     pub end: End,
+}
+
+impl CallRecord {
+    /// How the caller's address was found.
+    pub const fn found_by(&self) -> &'static str {
+        self.found_by.name()
+    }
 }
 
 /// Collects a call's record and hands it over when the call ends, even when it is dropped half way.
@@ -100,6 +110,7 @@ impl Trail {
             proven: false,
             clock_us: None,
             used: None,
+            payload: None,
             end: End::ClientGone,
         };
         Self {
@@ -176,6 +187,11 @@ impl Trail {
 
     pub(crate) fn timed(&mut self, clock_us: i64) {
         self.record.clock_us = Some(clock_us);
+    }
+
+    /// Keeps what a signature that did not hold was computed over.
+    pub(crate) fn unproven(&mut self, payload: &[u8]) {
+        self.record.payload = Some(shown_payload(payload));
     }
 
     pub(crate) fn proven(&mut self) {

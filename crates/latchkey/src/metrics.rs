@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use latchkey_admission::ports::Recorder;
 use latchkey_admission::trail::{CallRecord, End};
 use latchkey_gateway::edge::Counters;
+use latchkey_store::records::Records;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -25,16 +25,17 @@ pub struct Metrics {
     calls: Family<EndLabels, Counter>,
     proven: Counter,
     edge: Arc<Counters>,
+    records: Arc<Records>,
 }
 
 impl Metrics {
-    /// Nothing counted yet; `edge` are the door's own counters.
-    pub fn new(edge: Arc<Counters>) -> Self {
+    /// Nothing counted yet; `edge` are the door's own counters, `records` those of the call records.
+    pub fn new(edge: Arc<Counters>, records: Arc<Records>) -> Self {
         let mut registry = Registry::with_prefix("latchkey");
         let (calls, proven) = (Family::default(), Counter::default());
         registry.register("calls", "Calls by their end, with stage and reason of refusals", calls.clone());
         registry.register("proven_calls", "Calls whose signature held", proven.clone());
-        Self { registry, calls, proven, edge }
+        Self { registry, calls, proven, edge, records }
     }
 
     /// The text for `/metrics`.
@@ -45,10 +46,15 @@ impl Metrics {
         }
         let end = text.rfind("# EOF").unwrap_or(text.len());
         text.truncate(end);
+        let records = self.records.counts();
         for (name, help, value) in [
             ("connections", "Connections accepted", &self.edge.connections),
             ("edge_refused", "Requests refused before the line", &self.edge.refused),
             ("edge_protocol_errors", "Connections that broke the protocol", &self.edge.protocol_errors),
+            ("records_kept", "Call records written and synced", &records.kept),
+            ("records_dropped", "Call records dropped because their queue was full", &records.dropped),
+            ("records_failed", "Call records lost because their files could not be written", &records.failed),
+            ("records_summarised", "Unproven calls that were recorded together", &records.summarised),
         ] {
             let value = value.load(Ordering::Relaxed);
             text.push_str(&format!(
@@ -60,8 +66,9 @@ impl Metrics {
     }
 }
 
-impl Recorder for Metrics {
-    fn record(&self, record: CallRecord) {
+impl Metrics {
+    /// Counts one call.
+    pub fn record(&self, record: &CallRecord) {
         let labels = match &record.end {
             End::Answered => EndLabels { end: "answered", stage: "", reason: "" },
             End::Unknown => EndLabels { end: "unknown", stage: "", reason: "" },

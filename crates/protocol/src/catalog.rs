@@ -148,10 +148,12 @@ pub enum Weight {
 /// Which keys may call at all, whatever their permissions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum KeyKinds {
-    /// Any living key.
+    /// Standard and special keys.
     Any,
     /// Standard keys only: rows that manage keys or funds.
     StandardOnly,
+    /// Every key, and the only rows of a tax report key: histories and reports.
+    Report,
 }
 
 /// One endpoint.
@@ -160,7 +162,7 @@ pub struct Endpoint {
     pub route: Route,
     /// Its method.
     pub method: Method,
-    /// Its path.
+    /// Its path; a last segment `{id}` stands for any one segment, which becomes the argument `id`.
     pub path: &'static str,
     /// Its family.
     pub family: Family,
@@ -186,6 +188,8 @@ pub struct Endpoint {
     pub source: &'static str,
 }
 
+/// The last segment of a path that names one of many.
+pub(crate) const ID: &str = "{id}";
 /// The largest body of a row that changes state: 64 KiB.
 pub const BODY_MAX: usize = 64 * 1024;
 /// The largest body of a row that reads: 4 KiB. Parameters of GET stand in the query; a body is tolerated.
@@ -195,6 +199,11 @@ impl Endpoint {
     /// Whether `timestamp`, `recvWindow` and `signature` are part of a call.
     pub const fn takes_security_fields(&self) -> bool {
         self.security.needs_key() || matches!(self.family, Family::Sapi)
+    }
+
+    /// What stands in `path` where this row has `{id}`.
+    pub fn id_of<'a>(&self, path: &'a str) -> Option<&'a str> {
+        path.strip_prefix(self.path.strip_suffix(ID)?)
     }
 
     /// Whether it places orders: of the rows whose success gives the weight back, those that create.
@@ -244,18 +253,47 @@ pub enum Route {
     SpecialKeyEditIp,
     SpecialKeyGet,
     SpecialKeyList,
+    SpecialKeyExit,
+    LiquidationLoan,
+    LiquidationLoanRepay,
+    LiquidationLoanHistory,
     ApiRestrictions,
     AccountInfo,
     AccountStatus,
     ApiTradingStatus,
+    FastWithdrawEnable,
+    FastWithdrawDisable,
     CapitalConfig,
     TradeFee,
     MarginAllPairs,
     IsolatedAllPairs,
     MarginAccount,
     IsolatedAccount,
+    SubKeyCreate,
+    SubKeyCreateV2,
+    SubKeyDelete,
+    SubKeyList,
+    SubKeyPermission,
+    SubKeyIpSet,
+    SubKeyIpGet,
+    SubKeyIpRemove,
+    SubAccountCreate,
+    SubAccountList,
+    SubAccountStatus,
+    SubAccountFutures,
+    SubAccountOptions,
+    BrokerKeyCreate,
+    BrokerKeyDelete,
+    BrokerKeyList,
+    BrokerKeyPermission,
+    BrokerKeyTransfer,
+    BrokerKeyIpSet,
+    BrokerKeyIpGet,
+    BrokerKeyIpRemove,
     FuturesExchangeInfo,
     DeliveryExchangeInfo,
+    OwnCalls,
+    OwnRefusal,
     OwnKey,
 }
 

@@ -6,6 +6,7 @@
 //! | [`secrets`] | `authority::ports::Secrets`, `admission::ports::OpenMaterial` | root keys, wrapped, in the store |
 //! | [`live`] | `authority::ports::Live`, `admission::ports::Keys` | memory, filled from the store at start |
 //! | [`segments`], [`snapshots`] | `exchange::ports::Journal` | files that only grow, in a locked folder |
+//! | [`records`] | `admission::ports::{Recorder, CallLog}` | segments and compressed archives |
 //! | [`guard_state`] | keeps `admission::limiter::Held` over a restart | one small file, replaced whole |
 //! | [`random`] | the entropy that others are given | the operating system |
 //!
@@ -19,6 +20,7 @@ pub mod folder;
 pub mod guard_state;
 pub mod live;
 pub mod random;
+pub mod records;
 pub mod secrets;
 pub mod segments;
 pub mod snapshots;

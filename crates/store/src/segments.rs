@@ -138,6 +138,16 @@ impl Segments {
         self.committed - 1
     }
 
+    /// First record and path of each segment, in rising order; the last one is being written.
+    pub(crate) fn files(&self) -> &[(u64, PathBuf)] {
+        &self.segments
+    }
+
+    /// The number that the next record must have.
+    pub(crate) const fn next_sequence(&self) -> u64 {
+        self.next
+    }
+
     /// How many segments there are.
     pub const fn segment_count(&self) -> usize {
         self.segments.len()
@@ -259,6 +269,15 @@ impl From<SegmentError> for JournalError {
     fn from(error: SegmentError) -> Self {
         Self::Storage(Box::new(error))
     }
+}
+
+/// Hands over the whole records of a segment, also of one that is being written, up to the first that is not whole.
+pub(crate) fn scan_file(path: &Path, first: u64, each: &mut dyn FnMut(u64, &[u8])) -> Result<(), SegmentError> {
+    let mut reader = Reader::open(path, first)?;
+    while let Step::Record { sequence, bytes } = reader.step()? {
+        each(sequence, bytes);
+    }
+    Ok(())
 }
 
 /// Opens a segment for writing at `end` and forgets what is behind it.

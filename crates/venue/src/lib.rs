@@ -14,7 +14,8 @@
 //! | [`sequencer`] | the thread that owns the exchange and its command log, and the way to it |
 //! | [`Venue`] | the match from route to answer |
 //! | `orders`, `account`, `market_data`, `exchange_info` | `/api` |
-//! | `wallet`, `margin`, `special_keys` | `/sapi` |
+//! | `wallet`, `margin`, `special_keys`, `loans` | `/sapi` of an account itself |
+//! | `sub_accounts`, `sub_keys`, `broker` | `/sapi` of a master for its sub-accounts |
 //! | `own` | `/latchkey` |
 //! | `refusal` | the exchange's refusals as rows of the contract |
 //!
@@ -22,7 +23,10 @@
 //! durable yet.
 
 mod account;
+mod broker;
+mod calls;
 mod exchange_info;
+mod loans;
 mod margin;
 mod market_data;
 mod orders;
@@ -30,6 +34,8 @@ mod own;
 mod refusal;
 pub mod sequencer;
 mod special_keys;
+mod sub_accounts;
+mod sub_keys;
 mod symbols;
 mod venue;
 mod wallet;

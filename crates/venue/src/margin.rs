@@ -56,14 +56,14 @@ fn pair_value(row: &Announced, id: Option<i64>) -> Value {
 }
 
 /// Whether a key may look at a margin account: a special key sees the one that it unlocks.
-fn sees(holder: &Holder, scope: Option<Scope>) -> bool {
+pub(crate) fn sees(holder: &Holder, scope: Option<Scope>) -> bool {
     match holder.key().kind {
         KeyKind::Standard | KeyKind::Tax => true,
         KeyKind::Special { scope: own, .. } => Some(own) == scope,
     }
 }
 
-fn not_its_account() -> Rejection {
+pub(crate) fn not_its_account() -> Rejection {
     Rejection::venue(code::REJECTED_KEY_SAPI.plain())
 }
 

@@ -38,10 +38,12 @@ pub(crate) fn api_error(refusal: &Refusal) -> ApiError {
         Refusal::NoSuchOrder => code::NO_SUCH_ORDER.plain(),
         Refusal::ClientOrderIdMismatch => code::CLIENT_ORDER_ID_MISMATCH.plain(),
         Refusal::NoWallet => code::NO_MARGIN_ACCOUNT.plain(),
+        Refusal::LoanInOtherAsset => code::INVALID_PARAMETER.with(["asset"]),
+        Refusal::RepayExceedsLoan => code::REPAY_EXCEEDS_LIABILITY.plain(),
+        Refusal::RepayNotCovered => code::BALANCE_NOT_ENOUGH.plain(),
+        Refusal::AmountNotPositive | Refusal::AmountTooLarge => code::INVALID_PARAMETER.with(["amount"]),
         // Effects and administration, which no route of the contract asks for.
         Refusal::AssetNotInWallet
-        | Refusal::AmountNotPositive
-        | Refusal::AmountTooLarge
         | Refusal::ReservedAccount
         | Refusal::LiabilityOutstanding
         | Refusal::InLiquidation
@@ -90,6 +92,9 @@ mod tests {
             (Refusal::NoSuchOrder, -2013),
             (Refusal::ClientOrderIdMismatch, -2039),
             (Refusal::NoWallet, -3003),
+            (Refusal::LoanInOtherAsset, -1130),
+            (Refusal::RepayExceedsLoan, -3015),
+            (Refusal::RepayNotCovered, -3041),
         ];
         for (refusal, number) in cases {
             let error = api_error(&refusal);

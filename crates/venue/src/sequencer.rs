@@ -1,14 +1,15 @@
-//! The way to the exchange: a bounded queue to the one thread that owns it.
+//! The way to the exchange: two bounded queues to the one thread that owns it, one of commands, one of queries.
 //!
-//! One hop there, one answer back. The thread takes what has arrived, asks each permit once more, carries it out,
-//! commits once for all of it, and only then lets the answers leave.
+//! One hop there, one answer back. The thread takes the commands that have arrived, asks each permit once more, carries
+//! them out, commits once for all of them, and only then lets the answers leave. Between two such batches it answers
+//! some queries, so that a flood of them makes queries wait and be refused, never orders.
 
 mod desk;
+mod queries;
 mod snapshots;
 mod thread;
 
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -25,10 +26,13 @@ use tokio::sync::{oneshot, watch};
 
 use crate::symbols::Symbols;
 use desk::Desk;
+use queries::{Asked, Asking};
 pub use snapshots::Snapshots;
 
-/// The most calls that wait for the thread; beyond it a call is refused with `-1008`.
+/// The most commands that wait for the thread; beyond it a call is refused with `-1008`.
 pub const QUEUE: usize = 8192;
+/// The most queries that wait for the thread; beyond it a call is refused with `-1008`.
+pub const QUERY_QUEUE: usize = 1024;
 /// Commands between two snapshots.
 pub const SNAPSHOT_EVERY: u64 = 500_000;
 
@@ -46,7 +50,7 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Where snapshots go, and how many records lie between two.
     pub snapshots: Option<(Arc<dyn Snapshots>, u64)>,
-    /// How many calls may wait; see [`QUEUE`].
+    /// How many commands may wait, and how many queries unless that is more than [`QUERY_QUEUE`]; see [`QUEUE`].
     pub queue: NonZeroUsize,
 }
 
@@ -82,8 +86,8 @@ type Token = Option<oneshot::Sender<Verdict<Result<Reply, Refusal>>>>;
 enum Message {
     /// A command, of a call or of the house.
     Command(Box<Ordered>),
-    /// A query, of a call or of the house.
-    Query(Box<dyn Query>),
+    /// Queries wait in their own queue.
+    Look,
     /// Drain no more and end.
     Stop,
 }
@@ -95,47 +99,11 @@ struct Ordered {
     token: Token,
 }
 
-/// A query under way: run by the thread, answered when what it saw is durable.
-trait Query: Send {
-    /// Reads the exchange. `false` when the permit was refused, which nothing needs to hold back.
-    fn run(&mut self, core: &Core, now: Timestamp) -> bool;
-    /// Sends the answer.
-    fn answer(self: Box<Self>);
-}
-
-struct Asked<F, T> {
-    permit: Option<Permit>,
-    ask: Option<F>,
-    found: Option<Verdict<T>>,
-    to: oneshot::Sender<Verdict<T>>,
-}
-
-impl<F, T> Query for Asked<F, T>
-where
-    F: FnOnce(&Core, Timestamp) -> T + Send,
-    T: Send,
-{
-    fn run(&mut self, core: &Core, now: Timestamp) -> bool {
-        let admitted = hand_over(self.permit.take(), now);
-        let passed = admitted.is_ok();
-        // A query only reads: should one panic, its caller gets no answer and the exchange goes on.
-        let ask = self.ask.take().map(|ask| move || admitted.map(|()| ask(core, now)));
-        self.found = ask.and_then(|ask| catch_unwind(AssertUnwindSafe(ask)).ok());
-        passed
-    }
-
-    fn answer(self: Box<Self>) {
-        if let Some(found) = self.found {
-            // A caller that went away needs no answer.
-            let _ = self.to.send(found);
-        }
-    }
-}
-
 /// The exchange as the rest of the house reaches it. Cheap to clone.
 #[derive(Clone)]
 pub struct Exchange {
     queue: SyncSender<Message>,
+    queries: Asking,
     symbols: Arc<ArcSwap<Symbols>>,
     ended: watch::Receiver<Option<End>>,
     last_transfer: Arc<AtomicI64>,
@@ -182,6 +150,7 @@ impl Exchange {
         desk.settle()?;
         let symbols = desk.symbols();
         let (sender, receiver) = sync_channel(queue.get());
+        let (queries, asked) = queries::queue(sender.clone(), queue.get().min(QUERY_QUEUE));
         let (end, ended) = watch::channel(None);
         let thread_clock = clock.clone();
         let thread = std::thread::Builder::new()
@@ -189,11 +158,12 @@ impl Exchange {
             .spawn(move || {
                 // The queue is gone before the end is told, and a panic does not look like a stop.
                 let guard = thread::Guard::new(end);
-                guard.end(thread::run(desk, receiver, thread_clock.as_ref()));
+                guard.end(thread::run(desk, receiver, asked, thread_clock.as_ref()));
             })
             .map_err(|error| JournalError::Storage(Box::new(error)))?;
         let exchange = Self {
             queue: sender.clone(),
+            queries,
             symbols,
             ended: ended.clone(),
             last_transfer: Arc::new(AtomicI64::new(0)),
@@ -258,7 +228,7 @@ impl Exchange {
     /// # Errors
     /// [`ExchangeError`].
     pub async fn deposit(&self, account: TradingAccount, asset: Asset, amount: Amount) -> Result<(), ExchangeError> {
-        self.transfer(account, asset, amount, Command::Credit).await
+        self.sandbox(|effect| Command::Credit(Transfer { effect, account, asset, amount })).await
     }
 
     /// Takes an amount of free balance out of a wallet: the sandbox's withdrawal. Durable when it returns.
@@ -266,25 +236,28 @@ impl Exchange {
     /// # Errors
     /// [`ExchangeError`].
     pub async fn withdraw(&self, account: TradingAccount, asset: Asset, amount: Amount) -> Result<(), ExchangeError> {
-        self.transfer(account, asset, amount, Command::Debit).await
+        self.sandbox(|effect| Command::Debit(Transfer { effect, account, asset, amount })).await
     }
 
-    async fn transfer(
-        &self,
-        account: TradingAccount,
-        asset: Asset,
-        amount: Amount,
-        command: fn(Transfer) -> Command,
-    ) -> Result<(), ExchangeError> {
+    /// Makes an owner owe the venue an amount, as a liquidation that ended below zero would: the sandbox's liquidation
+    /// loan. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`ExchangeError`].
+    pub async fn lend(&self, owner: AccountId, asset: Asset, amount: Amount) -> Result<(), ExchangeError> {
+        self.sandbox(|effect| Command::OpenLiquidationLoan { effect, owner, asset, amount }).await
+    }
+
+    /// Carries out a command of the sandbox under a number that no other has.
+    async fn sandbox(&self, command: impl Fn(EffectId) -> Command) -> Result<(), ExchangeError> {
         loop {
-            let transfer = Transfer { effect: self.sandbox_number(), account, asset, amount };
-            if self.carry_out(command(transfer)).await? != Reply::AlreadyDone {
+            if self.carry_out(command(self.sandbox_number())).await? != Reply::AlreadyDone {
                 return Ok(());
             }
         }
     }
 
-    /// A number for a transfer of the sandbox. The outbox counts up from one; the sandbox takes the numbers below
+    /// A number for a command of the sandbox. The outbox counts up from one; the sandbox takes the numbers below
     /// zero, named after the time, so that they differ over restarts too.
     fn sandbox_number(&self) -> EffectId {
         let now = self.clock.now().as_micros();
@@ -312,12 +285,12 @@ impl Exchange {
     /// [`ExchangeError::Busy`], [`ExchangeError::Stopped`].
     pub async fn facts(&self, owner: AccountId, symbol: Option<Symbol>) -> Result<ExchangeFacts, ExchangeError> {
         self.read(move |core, _| {
-            let view = core.owner(owner);
+            let held = core.may_leave_special_mode(owner).err();
             let spec = symbol.and_then(|symbol| core.symbol(symbol));
             ExchangeFacts {
-                special_mode: view.special_mode,
-                has_liability: view.has_liability,
-                in_liquidation: view.in_liquidation,
+                special_mode: core.owner(owner).special_mode,
+                has_liability: held == Some(Refusal::LiabilityOutstanding),
+                in_liquidation: held == Some(Refusal::InLiquidation),
                 isolated_pair: spec.is_some_and(|spec| spec.margin_trading),
             }
         })
@@ -352,7 +325,7 @@ impl Exchange {
         command: Command,
     ) -> Result<oneshot::Receiver<Verdict<Result<Reply, Refusal>>>, ExchangeError> {
         let (token, answer) = oneshot::channel();
-        self.send(Message::Command(Box::new(Ordered { permit, command, token: Some(token) })))?;
+        send(&self.queue, Message::Command(Box::new(Ordered { permit, command, token: Some(token) })))?;
         Ok(answer)
     }
 
@@ -362,16 +335,17 @@ impl Exchange {
         ask: impl FnOnce(&Core, Timestamp) -> T + Send + 'static,
     ) -> Result<oneshot::Receiver<Verdict<T>>, ExchangeError> {
         let (to, answer) = oneshot::channel();
-        self.send(Message::Query(Box::new(Asked { permit, ask: Some(ask), found: None, to })))?;
+        self.queries.ask(Box::new(Asked { permit, ask, to }))?;
         Ok(answer)
     }
+}
 
-    fn send(&self, message: Message) -> Result<(), ExchangeError> {
-        self.queue.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) => ExchangeError::Busy,
-            TrySendError::Disconnected(_) => ExchangeError::Stopped,
-        })
-    }
+/// Queues without waiting.
+fn send<T>(queue: &SyncSender<T>, message: T) -> Result<(), ExchangeError> {
+    queue.try_send(message).map_err(|error| match error {
+        TrySendError::Full(_) => ExchangeError::Busy,
+        TrySendError::Disconnected(_) => ExchangeError::Stopped,
+    })
 }
 
 /// Asks a permit in the last instant; the house needs none.

@@ -4,26 +4,46 @@
 use latchkey_admission::{Call, Outcome, Permit, Rejection, Ticket};
 use latchkey_authority::issue::{FixedText, NewProof, NewSpecialKey, SpecialTarget};
 use latchkey_authority::key::{PermissionMode, Scope};
-use latchkey_authority::ports::Ports;
+use latchkey_authority::ports::{ExchangeFacts, Ports};
 use latchkey_authority::service::{AuthorityError, Created};
 use latchkey_authority::view::SpecialKeyView;
 use latchkey_protocol::code::{self, ApiError};
-use latchkey_protocol::{ApiKey, Value, object};
+use latchkey_protocol::{AccountId, ApiKey, Symbol, Value, object};
 
-use crate::sequencer::ExchangeError;
+use crate::sequencer::{Exchange, ExchangeError};
+use crate::sub_keys::{public_key, secret};
 use crate::venue::{Venue, not_done};
 
 pub(crate) fn create<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Result<Ticket, Rejection> {
     venue.spawn(permit, |authority, exchange, call, caller, now| async move {
         let new = wanted(&call);
         let symbol = call.arguments.symbol("symbol");
-        let facts = match exchange.facts(caller.account, symbol).await {
+        let facts = match facts(&exchange, caller.account, symbol).await {
             Ok(facts) => facts,
-            // Nothing was done yet, so that this is no unknown outcome.
-            Err(ExchangeError::Busy) => return rejected(code::SPOT_SERVER_BUSY_SAPI.plain()),
-            Err(ExchangeError::Stopped | ExchangeError::Refused(_)) => return rejected(code::DISCONNECTED.plain()),
+            Err(error) => return rejected(error),
         };
         answer(authority.create_special_key(&caller, &new, facts, now).await, |created| created_value(&created))
+    })
+}
+
+/// `POST /sapi/v1/margin/exit-special-key-mode`: deletes the special keys of the cross margin account, puts the
+/// standard checks back in force and begins the cooldown. An account outside the mode leaves it silently.
+/// Source: margin API, exit special key mode, 2026-07-13.
+pub(crate) fn exit<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Result<Ticket, Rejection> {
+    venue.spawn(permit, |authority, exchange, _, caller, now| async move {
+        let facts = match facts(&exchange, caller.account, None).await {
+            Ok(facts) => facts,
+            Err(error) => return rejected(error),
+        };
+        answer(authority.exit_special_key_mode(&caller, facts, now).await, |()| Value::empty())
+    })
+}
+
+/// What the exchange says of an account. Nothing was done yet, so that its silence is no unknown outcome.
+async fn facts(exchange: &Exchange, owner: AccountId, symbol: Option<Symbol>) -> Result<ExchangeFacts, ApiError> {
+    exchange.facts(owner, symbol).await.map_err(|error| match error {
+        ExchangeError::Busy => code::SPOT_SERVER_BUSY_SAPI.plain(),
+        ExchangeError::Stopped | ExchangeError::Refused(_) => code::DISCONNECTED.plain(),
     })
 }
 
@@ -91,15 +111,6 @@ fn wanted(call: &Call) -> NewSpecialKey {
     }
 }
 
-/// A public key as sent. The parameter's description asks for an encoded text, so that clients that encode by
-/// themselves send it encoded twice; no PEM holds a percent sign.
-fn public_key(text: &str) -> String {
-    if !text.contains('%') {
-        return text.to_owned();
-    }
-    latchkey_protocol::params::decode(text.as_bytes()).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
-}
-
 /// The margin account that the optional `symbol` addresses.
 fn scope(call: &Call) -> Scope {
     Scope::of(call.arguments.symbol("symbol"))
@@ -117,10 +128,9 @@ fn parse(text: &str) -> Result<ApiKey, ApiError> {
 }
 
 fn created_value(created: &Created) -> Value {
-    let secret = created.secret.as_ref().map_or(Value::Null, |secret| Value::from(secret.expose().to_owned()));
     object! {
         "apiKey": created.record.api_key.as_str().to_owned(),
-        "secretKey": secret,
+        "secretKey": secret(created),
         "type": created.record.key_type().wire_name(),
     }
 }

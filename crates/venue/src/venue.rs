@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use latchkey_admission::ports::{Clock, Venue as VenuePort};
+use latchkey_admission::ports::{CallLog, Clock, Venue as VenuePort};
 use latchkey_admission::{Answer, Call, Holder, Outcome, Permit, Reason, Rejection, Stage, Ticket};
 use latchkey_authority::caller::{Caller, Via};
 use latchkey_authority::ports::Ports;
@@ -15,8 +15,12 @@ use latchkey_protocol::code::{self, ApiError};
 use latchkey_protocol::{Timestamp, Value};
 use tokio::runtime::Handle;
 
+use crate::broker::Pace;
 use crate::sequencer::Exchange;
-use crate::{account, exchange_info, margin, market_data, orders, own, refusal, special_keys, wallet};
+use crate::{
+    account, broker, calls, exchange_info, loans, margin, market_data, orders, own, refusal, special_keys,
+    sub_accounts, sub_keys, wallet,
+};
 
 /// The embedded venue: an exchange of its own, and the authority for what manages keys.
 pub struct Venue<P> {
@@ -24,14 +28,23 @@ pub struct Venue<P> {
     pub(crate) exchange: Exchange,
     pub(crate) authority: Arc<Authority<P>>,
     pub(crate) clock: Arc<dyn Clock>,
-    runtime: Handle,
+    pub(crate) calls: Arc<dyn CallLog>,
+    /// How often a broker makes and deletes keys.
+    pub(crate) pace: Arc<Pace>,
+    pub(crate) runtime: Handle,
 }
 
 impl<P: Ports + 'static> Venue<P> {
     /// A venue over a running exchange. Changes of keys run on `runtime` to their end, also when the caller goes away.
-    pub fn new(exchange: Exchange, authority: Arc<Authority<P>>, clock: Arc<dyn Clock>, runtime: Handle) -> Self {
+    pub fn new(
+        exchange: Exchange,
+        authority: Arc<Authority<P>>,
+        clock: Arc<dyn Clock>,
+        calls: Arc<dyn CallLog>,
+        runtime: Handle,
+    ) -> Self {
         let tiers = Tiers::from(authority.policy());
-        Self { tiers, exchange, authority, clock, runtime }
+        Self { tiers, exchange, authority, clock, calls, pace: Arc::default(), runtime }
     }
 
     /// The same venue, with limits of accounts by VIP level.
@@ -93,10 +106,18 @@ impl<P: Ports + 'static> VenuePort for Venue<P> {
             Route::SpecialKeyGet => special_keys::one(self, permit),
             Route::SpecialKeyList => special_keys::list(self, permit),
 
+            Route::SpecialKeyExit => special_keys::exit(self, permit),
+            Route::LiquidationLoan => loans::query(self, permit),
+            Route::LiquidationLoanRepay => loans::repay(self, permit),
+            Route::LiquidationLoanHistory => loans::history(self, permit),
+
             Route::ApiRestrictions => wallet::api_restrictions(self, permit),
             Route::AccountInfo => wallet::account_info(self, permit),
             Route::AccountStatus => self.at_once(permit, |_, _| Ok(wallet::account_status())),
             Route::ApiTradingStatus => self.at_once(permit, |_, now| Ok(wallet::api_trading_status(now))),
+            Route::FastWithdrawEnable | Route::FastWithdrawDisable => {
+                self.at_once(permit, |_, _| Ok(wallet::fast_withdraw_switch()))
+            }
             Route::CapitalConfig => wallet::capital_config(self, permit),
             Route::TradeFee => wallet::trade_fee(self, permit),
 
@@ -105,7 +126,32 @@ impl<P: Ports + 'static> VenuePort for Venue<P> {
             Route::MarginAccount => margin::cross_account(self, permit),
             Route::IsolatedAccount => margin::isolated_account(self, permit),
 
+            Route::SubKeyCreate => sub_keys::create(self, permit, false),
+            Route::SubKeyCreateV2 => sub_keys::create(self, permit, true),
+            Route::SubKeyDelete => sub_keys::delete(self, permit),
+            Route::SubKeyList => sub_keys::list(self, permit),
+            Route::SubKeyPermission => sub_keys::permission(self, permit),
+            Route::SubKeyIpSet => sub_keys::set_ips(self, permit),
+            Route::SubKeyIpGet => sub_keys::one_list(self, permit),
+            Route::SubKeyIpRemove => sub_keys::cut_list(self, permit),
+            Route::SubAccountCreate => sub_accounts::create(self, permit),
+            Route::SubAccountList => sub_accounts::list(self, permit),
+            Route::SubAccountStatus => sub_accounts::status(self, permit),
+            Route::SubAccountFutures => sub_accounts::futures(self, permit),
+            Route::SubAccountOptions => sub_accounts::options(self, permit),
+
+            Route::BrokerKeyCreate => broker::create(self, permit),
+            Route::BrokerKeyDelete => broker::delete(self, permit),
+            Route::BrokerKeyList => broker::list(self, permit),
+            Route::BrokerKeyPermission => broker::permission(self, permit),
+            Route::BrokerKeyTransfer => broker::universal_transfer(self, permit),
+            Route::BrokerKeyIpSet => broker::set_ips(self, permit),
+            Route::BrokerKeyIpGet => broker::one_list(self, permit),
+            Route::BrokerKeyIpRemove => broker::cut_list(self, permit),
+
             Route::OwnKey => own::key(self, permit),
+            Route::OwnCalls => calls::calls(self, permit),
+            Route::OwnRefusal => calls::refusal(self, permit),
         }
     }
 }

@@ -65,6 +65,11 @@ pub(crate) fn account_status() -> Value {
     object! { "data": "Normal" }
 }
 
+/// The switches for fast withdrawals are taken and mean nothing: nothing is withdrawn here, and no call reads them.
+pub(crate) fn fast_withdraw_switch() -> Value {
+    Value::empty()
+}
+
 /// Trading by key is never locked here; the thresholds are the published ones.
 /// Source: wallet API, "Account API Trading Status", 2026-08-21.
 pub(crate) fn api_trading_status(now: Timestamp) -> Value {

@@ -32,7 +32,11 @@ pub fn signature<'a>(
                 SignatureShape::PlusLost => "a plus was sent as a space",
             }))
         })?;
-        verifier.verify(known.shaped.params.payload(), &signature).map_err(|_| refuse(Reason::SignatureWrong))?;
+        let payload = known.shaped.params.payload();
+        if verifier.verify(payload, &signature).is_err() {
+            trail.unproven(&payload.concat());
+            return Err(refuse(Reason::SignatureWrong));
+        }
         held.key.used(trail.arrived());
         trail.proven();
         if held.state.replay != ReplayRule::Off {

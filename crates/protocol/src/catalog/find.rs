@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::sapi::{margin, sub_account};
-use super::{Endpoint, Method, market, own, sapi, spot};
+use super::{Endpoint, ID, Method, market, own, sapi, spot};
 
 /// Every table of rows.
 static TABLES: &[&[Endpoint]] = &[
@@ -57,14 +57,27 @@ impl Catalog {
 
     /// Finds the row of a call; `path` is compared as received.
     pub fn find(&self, method: Method, path: &str) -> Found {
-        match self.by_path.get(path) {
+        match self.by_path.get(path).or_else(|| self.one_of_many(path)) {
             None => Found::Nothing,
             Some(rows) => {
                 rows.iter().find(|row| row.method == method).map_or(Found::OtherMethod, |row| Found::Endpoint(row))
             }
         }
     }
+
+    /// The rows of a path whose last segment is an id. Our own routes alone have such rows.
+    fn one_of_many(&self, path: &str) -> Option<&Vec<&'static Endpoint>> {
+        const OWN: &str = "/latchkey/";
+        let (parent, id) = path.rsplit_once('/').filter(|_| path.starts_with(OWN))?;
+        if id.is_empty() || parent.len() > PARENT_MAX {
+            return None;
+        }
+        self.by_path.get(format!("{parent}/{ID}").as_str())
+    }
 }
+
+/// The longest path before an id, in bytes.
+const PARENT_MAX: usize = 64;
 
 /// FNV-1a: the keys are our own constants, so nobody can choose collisions among them.
 #[derive(Default)]

@@ -15,17 +15,24 @@ pub struct Param {
     pub kind: Kind,
     /// Whether a call without it is refused.
     pub mandatory: bool,
+    /// Whether it counts in the body alone; in the query it is a name that the row does not read.
+    pub body_only: bool,
 }
 
 impl Param {
     /// A parameter that must be sent.
     pub const fn must(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind, mandatory: true }
+        Self { name, kind, mandatory: true, body_only: false }
     }
 
     /// A parameter that may be sent.
     pub const fn may(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind, mandatory: false }
+        Self { name, kind, mandatory: false, body_only: false }
+    }
+
+    /// A parameter that may be sent, in the body alone.
+    pub const fn in_body(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind, mandatory: false, body_only: true }
     }
 }
 

@@ -16,7 +16,7 @@ endpoints! {
     Delete "/api/v3/order"                     Trade    Ip 1                 => CancelOrder(CANCEL_ORDER).free();
     Get    "/api/v3/openOrders"                UserData Ip open_orders       => OpenOrders(MAYBE_SYMBOL);
     Delete "/api/v3/openOrders"                Trade    Ip 1                 => CancelOpenOrders(SYMBOL).free();
-    Get    "/api/v3/allOrders"                 UserData Ip 20                => AllOrders(ALL_ORDERS);
+    Get    "/api/v3/allOrders"                 UserData Ip 20                => AllOrders(ALL_ORDERS).report();
     Post   "/api/v3/order/cancelReplace"       Trade    Ip 1                 => Unavailable.free();
     Put    "/api/v3/order/amend/keepPriority"  Trade    Ip 4                 => Unavailable;
     Get    "/api/v3/order/amendments"          UserData Ip 4                 => Unavailable;
@@ -24,10 +24,10 @@ endpoints! {
     Post   "/api/v3/sor/order/test"            Trade    Ip test_order        => Unavailable.changes_nothing();
     Get    "/api/v3/account"                   UserData Ip 20                => Account(ACCOUNT);
     Get    "/api/v3/account/commission"        UserData Ip 20                => AccountCommission(SYMBOL);
-    Get    "/api/v3/myTrades"                  UserData Ip my_trades         => MyTrades(MY_TRADES);
+    Get    "/api/v3/myTrades"                  UserData Ip my_trades         => MyTrades(MY_TRADES).report();
     Get    "/api/v3/rateLimit/order"           UserData Ip 40                => RateLimitOrder;
     Get    "/api/v3/myPreventedMatches"        UserData Ip prevented_matches => Unavailable;
-    Get    "/api/v3/myAllocations"             UserData Ip 20                => Unavailable;
+    Get    "/api/v3/myAllocations"             UserData Ip 20                => Unavailable.report();
     Get    "/api/v3/myFilters"                 UserData Ip 40                => Unavailable;
 }
 
@@ -42,7 +42,7 @@ endpoints! {
     Post   "/api/v3/orderList/opoco"           Trade    Ip 1                 => Unavailable.free();
     Delete "/api/v3/orderList"                 Trade    Ip 1                 => Unavailable.free();
     Get    "/api/v3/orderList"                 UserData Ip 4                 => Unavailable;
-    Get    "/api/v3/allOrderList"              UserData Ip 20                => Unavailable;
+    Get    "/api/v3/allOrderList"              UserData Ip 20                => Unavailable.report();
     Get    "/api/v3/openOrderList"             UserData Ip 6                 => Unavailable;
 }
 

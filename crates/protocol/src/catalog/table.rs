@@ -111,6 +111,16 @@ impl Endpoint {
         Self { key_kinds: KeyKinds::Any, ..self }
     }
 
+    /// Asks for no permission: what it shows, it hides from a key that may not read, as if it were not there.
+    pub(super) const fn hides(self) -> Self {
+        Self { permission: None, ..self }
+    }
+
+    /// Takes every living key, those for tax reports too: a history or a report.
+    pub(super) const fn report(self) -> Self {
+        Self { key_kinds: KeyKinds::Report, ..self }
+    }
+
     /// Takes standard keys alone although it only reads.
     pub(super) const fn standard_only(self) -> Self {
         Self { key_kinds: KeyKinds::StandardOnly, ..self }

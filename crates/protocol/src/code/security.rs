@@ -15,6 +15,8 @@ rows! {
     UNEXPECTED_RESPONSE = -1006 "UNEXPECTED_RESP" 500 "An unexpected response was received from the message bus. Execution status unknown." Spot;
     /// The path is not in the catalog.
     NO_SUCH_ENDPOINT = -1000 "UNKNOWN" 404 "No such endpoint." Ours;
+    /// What was asked for is not there, or not the caller's to see.
+    NO_SUCH_RECORD = -1000 "UNKNOWN" 404 "No such record." Ours;
     /// The path is in the catalog, but not with this method.
     METHOD_NOT_ALLOWED = -1000 "UNKNOWN" 405 "Request method '%s' is not supported for this endpoint." Ours;
     /// The endpoint is in the contract, but this venue does not offer it.

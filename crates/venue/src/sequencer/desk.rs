@@ -7,8 +7,9 @@ use latchkey_exchange::ports::{Journal, JournalError};
 use latchkey_exchange::{Command, Core, Flow, Refusal, Reply, Sequencer};
 use latchkey_protocol::Timestamp;
 
+use super::queries::Query;
 use super::snapshots::{Snapshots, Snapshotter};
-use super::{Message, Ordered, Query, Token, Verdict, hand_over};
+use super::{Message, Ordered, Token, Verdict, hand_over};
 use crate::symbols::Symbols;
 
 /// How often the synthetic market takes a step: 100 ms.
@@ -20,8 +21,6 @@ pub(super) struct Desk {
     journal: Box<dyn Journal + Send>,
     /// The last record that is durable.
     durable: u64,
-    /// Queries that saw what is not durable yet.
-    held: Vec<Box<dyn Query>>,
     symbols: Arc<ArcSwap<Symbols>>,
     symbols_changed: bool,
     next_tick: Option<Timestamp>,
@@ -38,16 +37,7 @@ impl Desk {
         let symbols = Arc::new(ArcSwap::from_pointee(Symbols::of(sequencer.core())));
         let durable = sequencer.last_sequence();
         let snapshots = snapshots.map(|(to, every)| Snapshotter::new(to, every, last_snapshot));
-        Self {
-            sequencer,
-            journal,
-            durable,
-            held: Vec::new(),
-            symbols,
-            symbols_changed: false,
-            next_tick: None,
-            snapshots,
-        }
+        Self { sequencer, journal, durable, symbols, symbols_changed: false, next_tick: None, snapshots }
     }
 
     pub(super) fn core(&self) -> &Core {
@@ -59,7 +49,7 @@ impl Desk {
         self.symbols.clone()
     }
 
-    /// Carries out one message. `false`: it asked to end.
+    /// Carries out one message, or nothing when it says that queries wait. `false`: it asked to end.
     pub(super) fn take(&mut self, now: Timestamp, message: Message) -> Result<bool, JournalError> {
         match message {
             Message::Command(ordered) => {
@@ -70,14 +60,7 @@ impl Desk {
                     Err(rejection) => send(token, Err(rejection)),
                 }
             }
-            Message::Query(mut query) => {
-                let passed = query.run(self.sequencer.core(), now);
-                if passed && self.sequencer.last_sequence() > self.durable {
-                    self.held.push(query);
-                } else {
-                    query.answer();
-                }
-            }
+            Message::Look => {}
             Message::Stop => return Ok(false),
         }
         Ok(true)
@@ -117,13 +100,16 @@ impl Desk {
                 send(released.token, Ok(released.outcome));
             }
         }
-        for query in self.held.drain(..) {
-            query.answer();
-        }
         if let Some(snapshots) = &mut self.snapshots {
             snapshots.after(self.durable, self.sequencer.core());
         }
         Ok(())
+    }
+
+    /// Answers a query. Everything that it can see is durable, since it is asked between [`Self::settle`] and the next
+    /// command.
+    pub(super) fn answer(&self, now: Timestamp, query: Box<dyn Query>) {
+        query.answer(self.sequencer.core(), now);
     }
 
     /// Saves a last snapshot.
@@ -159,6 +145,8 @@ fn announced(command: &Command) -> bool {
         | Command::SetCommission { .. }
         | Command::EnterSpecialMode { .. }
         | Command::LeaveSpecialMode { .. }
+        | Command::OpenLiquidationLoan { .. }
+        | Command::RepayLiquidationLoan { .. }
         | Command::Tick => false,
     }
 }

@@ -35,8 +35,9 @@ impl Snapshotter {
             return;
         }
         self.last = sequence;
-        let (to, state) = (self.to.clone(), core.snapshot());
-        let write = move || save(to.as_ref(), sequence, &state);
+        let (to, state) = (self.to.clone(), core.frozen());
+        // Encoding takes long; the thread of the exchange only shares its histories.
+        let write = move || save(to.as_ref(), sequence, &state.snapshot());
         match std::thread::Builder::new().name("snapshot".into()).spawn(write) {
             Ok(writing) => self.writing = Some(writing),
             Err(error) => tracing::warn!(%error, "no thread to write a snapshot"),

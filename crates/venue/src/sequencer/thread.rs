@@ -1,4 +1,4 @@
-//! The loop of the thread: wait, take a batch, commit, answer.
+//! The loop of the thread: wait, take a batch, commit, answer, look at some queries.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
@@ -8,10 +8,13 @@ use latchkey_exchange::ports::JournalError;
 use tokio::sync::watch;
 
 use super::desk::Desk;
+use super::queries::Waiting;
 use super::{End, Message};
 
 /// The most messages that share one commit.
 const BATCH: usize = 512;
+/// The most queries between two batches.
+const QUERIES: usize = 32;
 
 /// Tells the house how the thread ended, also when it panics.
 pub(super) struct Guard(watch::Sender<Option<End>>);
@@ -37,8 +40,8 @@ impl Drop for Guard {
 }
 
 /// Runs until asked to stop, until nobody can ask any more, or until the journal fails.
-pub(super) fn run(mut desk: Desk, queue: Receiver<Message>, clock: &dyn Clock) -> End {
-    match serve(&mut desk, &queue, clock) {
+pub(super) fn run(mut desk: Desk, queue: Receiver<Message>, queries: Waiting, clock: &dyn Clock) -> End {
+    match serve(&mut desk, &queue, &queries, clock) {
         Ok(()) => {
             desk.close();
             End::Stopped
@@ -51,9 +54,11 @@ pub(super) fn run(mut desk: Desk, queue: Receiver<Message>, clock: &dyn Clock) -
     }
 }
 
-fn serve(desk: &mut Desk, queue: &Receiver<Message>, clock: &dyn Clock) -> Result<(), JournalError> {
+fn serve(desk: &mut Desk, queue: &Receiver<Message>, queries: &Waiting, clock: &dyn Clock) -> Result<(), JournalError> {
+    let mut may_sleep = true;
     loop {
         let mut next = match desk.until_tick(clock.now()) {
+            _ if !may_sleep => no_wait(queue),
             None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(wait) => queue.recv_timeout(Duration::from_micros(wait)),
         };
@@ -67,15 +72,23 @@ fn serve(desk: &mut Desk, queue: &Receiver<Message>, clock: &dyn Clock) -> Resul
             if !on || taken == BATCH {
                 break;
             }
-            next = queue.try_recv().map_err(|error| match error {
-                TryRecvError::Empty => RecvTimeoutError::Timeout,
-                TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
-            });
+            next = no_wait(queue);
         }
         desk.tick(clock.now())?;
         desk.settle()?;
+        // What waited before the end is answered too.
+        let most = if on { QUERIES } else { usize::MAX };
+        let answered = queries.take(most).map(|query| desk.answer(clock.now(), query)).count();
+        may_sleep = answered < most;
         if !on {
             return Ok(());
         }
     }
+}
+
+fn no_wait(queue: &Receiver<Message>) -> Result<Message, RecvTimeoutError> {
+    queue.try_recv().map_err(|error| match error {
+        TryRecvError::Empty => RecvTimeoutError::Timeout,
+        TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+    })
 }

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use latchkey_admission::call::{Field, FoundBy, Listed, RawCall, RequestIds};
 use latchkey_admission::limiter::{Limiter, Limits};
-use latchkey_admission::ports::{Clock, Recorder, Venue as _};
+use latchkey_admission::ports::{CallLog, CallLogError, Clock, Recorder, Venue as _};
+use latchkey_admission::records::{CallPage, CallQuery};
+use latchkey_admission::replay::{Replay, Settings};
 use latchkey_admission::{Answer, CallRecord, Outcome, Permit, Rejection, Rules, Trail, check};
 use latchkey_authority::account::{
     Account, CrossMarginPro, Email, Kyc, PortfolioMargin, Products, Sealed, SubKind, Terms, TermsSigned,
@@ -36,6 +38,15 @@ use latchkey_venue::sequencer::{Exchange, Parts, Sequencing};
 
 pub(crate) use journal::{Gate, MemoryJournal};
 use ports::{Keys, MemoryPorts, Rows};
+
+/// Nobody asks for records of calls here: the tests of the whole house do.
+struct NoCalls;
+
+impl CallLog for NoCalls {
+    fn find(&self, _: &CallQuery) -> Result<CallPage, CallLogError> {
+        Ok(CallPage::default())
+    }
+}
 
 /// Where tests play: 2026-09-21T14:13:20Z.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
@@ -82,6 +93,9 @@ pub(crate) struct House {
     keys: Arc<Keys>,
     policy: Policy,
     limiter: Limiter,
+    replay: Replay,
+    /// How many calls were signed: each is stamped a microsecond later, so that no two are the same.
+    signed: AtomicI64,
     catalog: Catalog,
     ids: RequestIds,
 }
@@ -101,7 +115,8 @@ impl Default for Setup {
 
 impl House {
     /// Account 1 (all products, VIP 9) with 100000 USDT and 10 BTC in spot, 50000 USDT in cross margin and 2000 USDT in
-    /// isolated BTCUSDT; account 2 with as much in spot.
+    /// isolated BTCUSDT; account 2 with as much in spot. Account 3 is a sub-account of the first, account 4 one of the
+    /// second, account 5 an asset sub-account of the first; they have nothing.
     pub(crate) async fn new() -> Self {
         Self::with(Setup::default()).await
     }
@@ -132,11 +147,14 @@ impl House {
             let amount = Amount::from_scaled(units * 100_000_000);
             exchange.deposit(account, Asset::parse(asset).unwrap(), amount).await.unwrap();
         }
-        let rows = Rows::of([account(1), account(2)]);
+        let sub = |id, master| Account { master: Some(AccountId(master)), ..account(id) };
+        let asset_sub = Account { sub_kind: SubKind::Asset, ..sub(5, 1) };
+        let rows = Rows::of([account(1), account(2), sub(3, 1), sub(4, 2), asset_sub]);
         let keys = Arc::new(Keys::new(policy, clock.clone()));
         let ports = MemoryPorts::new(rows, keys.clone(), exchange.clone());
         let authority = Arc::new(Authority::new(ports, policy));
-        let venue = Venue::new(exchange, authority, clock.clone(), tokio::runtime::Handle::current());
+        let venue =
+            Venue::new(exchange, authority, clock.clone(), Arc::new(NoCalls), tokio::runtime::Handle::current());
         Self {
             clock,
             venue,
@@ -145,6 +163,8 @@ impl House {
             keys,
             policy,
             limiter: Limiter::new(Limits::from(&policy)),
+            replay: Replay::new(Settings::default()),
+            signed: AtomicI64::new(0),
             catalog: Catalog::builtin(),
             ids: RequestIds::new(1),
         }
@@ -167,7 +187,8 @@ impl House {
         self.key(owner, mode.permissions(), KeyKind::Special { scope, mode })
     }
 
-    fn key(&self, owner: i64, permissions: PermissionSet, kind: KeyKind) -> TestKey {
+    /// Any key.
+    pub(crate) fn key(&self, owner: i64, permissions: PermissionSet, kind: KeyKind) -> TestKey {
         let rows = self.venue.authority().ports().rows();
         let id = rows.next_key();
         let key = TestKey {
@@ -193,6 +214,8 @@ impl House {
             capabilities: Capabilities { margin: true, futures: true, options: true, portfolio_margin: false },
             accepts: AcceptedProofs::Payload,
             replay: None,
+            retiring: None,
+            watch: Watch::default(),
             version: 1,
         };
         self.keys.put(&record, rows);
@@ -204,8 +227,6 @@ impl House {
     pub(crate) fn holder_of(&self, created: &str) -> TestKey {
         let api_key = ApiKey::parse(text_of(created, "apiKey").as_bytes()).unwrap();
         TestKey { id: self.keys.live(&api_key).unwrap().id, api_key, secret: text_of(created, "secretKey") }
-            retiring: None,
-            watch: Watch::default(),
     }
 
     /// Puts an edit of a key in force.
@@ -220,6 +241,11 @@ impl House {
         self.edit(key, |record| record.state = KeyState::Expired { at: record.created });
     }
 
+    /// The time of the house, as the wire prints it.
+    pub(crate) fn now_millis(&self) -> i64 {
+        self.clock.now().as_millis()
+    }
+
     /// Brings a call through the line. Parameters of every method stand in the query.
     pub(crate) fn permit(
         &self,
@@ -227,6 +253,18 @@ impl House {
         method: &str,
         path: &str,
         query: &str,
+    ) -> Result<Permit, Rejection> {
+        self.permit_with_body(key, method, path, query, "")
+    }
+
+    /// Brings a call through the line that has parameters in the body too.
+    pub(crate) fn permit_with_body(
+        &self,
+        key: Option<&TestKey>,
+        method: &str,
+        path: &str,
+        query: &str,
+        body: &str,
     ) -> Result<Permit, Rejection> {
         let found = latchkey_protocol::catalog::Method::parse(method).unwrap();
         let latchkey_protocol::catalog::Found::Endpoint(row) = self.catalog.find(found, path) else {
@@ -238,9 +276,10 @@ impl House {
                 if !payload.is_empty() {
                     payload.push('&');
                 }
-                payload.push_str(&format!("timestamp={}", self.clock.now().as_millis()));
+                let stamp = self.clock.now().as_micros() + self.signed.fetch_add(1, Ordering::Relaxed);
+                payload.push_str(&format!("timestamp={stamp}"));
                 let signer = Signer::hmac(&SecretKey::parse(&key.secret).unwrap());
-                let signature = signer.sign(&[payload.as_bytes()]).unwrap();
+                let signature = signer.sign(&[payload.as_bytes(), body.as_bytes()]).unwrap();
                 format!("{payload}&signature={signature}")
             }
             _ => query.to_owned(),
@@ -249,7 +288,7 @@ impl House {
             method,
             path,
             query: query.as_bytes(),
-            body: b"",
+            body: body.as_bytes(),
             api_key: key.map_or(Field::Absent, |key| Field::One(key.api_key.as_str().as_bytes())),
             time_unit: Field::Absent,
             sbe: Field::Absent,
@@ -263,14 +302,15 @@ impl House {
         let shaped = check::shape(routed, &Rules::from(&self.policy), &mut trail)?;
         let known = check::key(shaped, self.keys.as_ref(), &mut trail)?;
         let placed = check::ip(known)?;
-        let timely = check::timing(placed, &mut trail)?;
+        let timely = check::timing(placed, &self.replay, &mut trail)?;
         let ready = self.limiter.budget(timely, &mut trail)?;
-        let proven = check::signature(ready, self.keys.as_ref(), &mut trail);
+        let proven = check::signature(ready, self.keys.as_ref(), &self.replay, &mut trail);
         let proven = self.limiter.verified(proven, &mut trail)?;
         let granted = check::permission(proven)?;
         let whole = check::parameters(granted)?;
         let charged = self.limiter.charge(whole, &mut trail)?;
-        Ok(charged.permit(trail.id(), trail.arrived()))
+        let fresh = check::replay(charged)?;
+        Ok(fresh.permit(trail.id(), trail.arrived()))
     }
 
     /// A call from arrival to its end.
@@ -368,11 +408,11 @@ fn account(id: i64) -> Account {
         left_special_mode: None,
         password_hash: None,
         totp: Some(Sealed(vec![1])),
-        created,
-        version: 1,
-    }
-}
         passkeys: vec![],
         recovery: vec![],
         widening_held_until: None,
         sub_kind: SubKind::Normal,
+        created,
+        version: 1,
+    }
+}

@@ -6,7 +6,10 @@
 mod account;
 mod harness;
 mod keys;
+mod loans;
 mod market;
 mod orders;
 mod sequencing;
 mod snapshots;
+mod subs;
+mod walk;

@@ -84,27 +84,48 @@ async fn an_order_is_answered_only_after_its_commit() {
 }
 
 #[tokio::test]
-async fn a_query_waits_for_what_it_saw_and_commits_nothing_itself() {
+async fn a_query_sees_what_is_durable_and_commits_nothing_itself() {
     let house = House::new().await;
     let key = house.trader(1);
     let commits = house.gate.commits();
     house.good(Some(&key), "GET", "/api/v3/openOrders", "").await;
     assert_eq!(house.gate.commits(), commits, "a batch of queries has nothing to commit");
 
-    // The first order keeps the thread at the gate, so that the second and the query share the next batch.
+    // The first order keeps the thread at the gate; the second is not begun when the query is answered.
     house.gate.shut();
     let first = submit(&house, &key, "POST", "/api/v3/order", ORDER);
     house.gate.reached();
     let second = submit(&house, &key, "POST", "/api/v3/order", ORDER);
     let mut query = submit(&house, &key, "GET", "/api/v3/openOrders", "");
+    assert!(query.try_now().is_none(), "the first order is carried out and not durable yet");
     house.gate.pass_one();
     house.gate.reached();
     assert!(matches!(first.finish().await, Outcome::Answered(_)));
-    assert!(query.try_now().is_none(), "it saw the second order, which is not durable yet");
+    let Outcome::Answered(answer) = query.finish().await else { panic!() };
+    assert_eq!(json(&answer).matches("\"orderId\"").count(), 1, "and not the second");
     house.gate.open();
     assert!(matches!(second.finish().await, Outcome::Answered(_)));
-    let Outcome::Answered(answer) = query.finish().await else { panic!() };
-    assert_eq!(json(&answer).matches("\"orderId\"").count(), 2);
+}
+
+#[tokio::test]
+async fn a_flood_of_queries_is_refused_and_keeps_no_order_out() {
+    let house = House::with(Setup { queue: 2, ..Setup::default() }).await;
+    let key = house.trader(1);
+    house.gate.shut();
+    let first = submit(&house, &key, "POST", "/api/v3/order", ORDER);
+    house.gate.reached();
+    let query = || submit(&house, &key, "GET", "/api/v3/openOrders", "");
+    let waiting = [query(), query()];
+    let (status, body) = house.refused(Some(&key), "GET", "/api/v3/openOrders", "").await;
+    assert_eq!((status, number_of(&body, "code")), (503, -1008));
+    let second = submit(&house, &key, "POST", "/api/v3/order", ORDER);
+    house.gate.open();
+    for order in [first, second] {
+        assert!(matches!(order.finish().await, Outcome::Answered(_)));
+    }
+    for query in waiting {
+        assert!(matches!(query.finish().await, Outcome::Answered(_)));
+    }
 }
 
 #[tokio::test]

@@ -32,15 +32,15 @@ endpoints! {
     Get    "/sapi/v1/margin/isolated/accountLimit"             UserData   SapiIp 1    => Unavailable;
     Get    "/sapi/v1/bnbBurn"                                  UserData   SapiIp 1    => Unavailable;
     Get    "/sapi/v1/margin/available-inventory"               UserData   SapiUid 50  => Unavailable;
-    Get    "/sapi/v1/margin/borrow-repay"                      UserData   SapiIp 10   => Unavailable;
+    Get    "/sapi/v1/margin/borrow-repay"                      UserData   SapiIp 10   => Unavailable.report();
     Post   "/sapi/v1/margin/borrow-repay"                      Margin     SapiUid 1500 => Unavailable;
-    Get    "/sapi/v1/margin/capital-flow"                      UserData   SapiIp 100  => Unavailable;
+    Get    "/sapi/v1/margin/capital-flow"                      UserData   SapiIp 100  => Unavailable.report();
     Get    "/sapi/v1/margin/crossMarginData"                   UserData   SapiIp cross_margin_data => Unavailable;
     Get    "/sapi/v1/margin/exchange-small-liability"          UserData   SapiIp 100  => Unavailable;
     Post   "/sapi/v1/margin/exchange-small-liability"          Margin     SapiUid 3000 => Unavailable;
-    Get    "/sapi/v1/margin/exchange-small-liability-history"  UserData   SapiUid 100 => Unavailable;
-    Get    "/sapi/v1/margin/forceLiquidationRec"               UserData   SapiIp 1    => Unavailable;
-    Get    "/sapi/v1/margin/interestHistory"                   UserData   SapiIp 1    => Unavailable;
+    Get    "/sapi/v1/margin/exchange-small-liability-history"  UserData   SapiUid 100 => Unavailable.report();
+    Get    "/sapi/v1/margin/forceLiquidationRec"               UserData   SapiIp 1    => Unavailable.report();
+    Get    "/sapi/v1/margin/interestHistory"                   UserData   SapiIp 1    => Unavailable.report();
     Get    "/sapi/v1/margin/interestRateHistory"               UserData   SapiIp 1    => Unavailable;
     Get    "/sapi/v1/margin/isolatedMarginData"                UserData   SapiIp isolated_margin_data => Unavailable;
     Get    "/sapi/v1/margin/isolatedMarginTier"                UserData   SapiIp 1    => Unavailable;
@@ -49,7 +49,7 @@ endpoints! {
     Get    "/sapi/v1/margin/maxTransferable"                   UserData   SapiIp 50   => Unavailable;
     Get    "/sapi/v1/margin/next-hourly-interest-rate"         UserData   SapiIp 100  => Unavailable;
     Get    "/sapi/v1/margin/tradeCoeff"                        UserData   SapiIp 10   => Unavailable;
-    Get    "/sapi/v1/margin/transfer"                          UserData   SapiIp 1    => Unavailable;
+    Get    "/sapi/v1/margin/transfer"                          UserData   SapiIp 1    => Unavailable.report();
 }
 
 endpoints! {
@@ -60,8 +60,8 @@ endpoints! {
     Delete "/sapi/v1/margin/order"                             Trade      SapiIp 10   => Unavailable;
     Get    "/sapi/v1/margin/openOrders"                        UserData   SapiIp 10   => Unavailable;
     Delete "/sapi/v1/margin/openOrders"                        Trade      SapiIp 1    => Unavailable;
-    Get    "/sapi/v1/margin/allOrders"                         UserData   SapiIp 200  => Unavailable;
-    Get    "/sapi/v1/margin/myTrades"                          UserData   SapiIp 10   => Unavailable;
+    Get    "/sapi/v1/margin/allOrders"                         UserData   SapiIp 200  => Unavailable.report();
+    Get    "/sapi/v1/margin/myTrades"                          UserData   SapiIp 10   => Unavailable.report();
     Get    "/sapi/v1/margin/myPreventedMatches"                UserData   SapiIp 10   => Unavailable;
     Get    "/sapi/v1/margin/rateLimit/order"                   Trade      SapiIp 20   => Unavailable;
     Post   "/sapi/v1/margin/order/oco"                         Trade      SapiUid margin_order => Unavailable;
@@ -69,7 +69,7 @@ endpoints! {
     Post   "/sapi/v1/margin/order/otoco"                       Trade      SapiUid margin_order => Unavailable;
     Get    "/sapi/v1/margin/orderList"                         UserData   SapiIp 10   => Unavailable;
     Delete "/sapi/v1/margin/orderList"                         Trade      SapiUid 1   => Unavailable;
-    Get    "/sapi/v1/margin/allOrderList"                      UserData   SapiIp 200  => Unavailable;
+    Get    "/sapi/v1/margin/allOrderList"                      UserData   SapiIp 200  => Unavailable.report();
     Get    "/sapi/v1/margin/openOrderList"                     UserData   SapiIp 10   => Unavailable;
     Post   "/sapi/v1/margin/manual-liquidation"                Trade      SapiUid 3000 => Unavailable;
 }

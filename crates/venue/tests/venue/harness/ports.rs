@@ -7,15 +7,16 @@ use std::sync::{Arc, Mutex};
 use latchkey_admission::live::{LiveAccount, LiveKey};
 use latchkey_admission::ports::{Clock, Keys as KeysPort, OpenMaterial};
 use latchkey_authority::account::{Account, Email, Sealed};
-use latchkey_authority::change::{Change, Committed, Effect, EffectId};
+use latchkey_authority::change::{AuditEvent, Change, Committed, Effect, EffectId};
 use latchkey_authority::key::{KeyRecord, KeyState, Material};
 use latchkey_authority::policy::Policy;
 use latchkey_authority::ports::{
-    Live, Loaded, NotSettled, Outbox, Ports, SealBroken, SealFor, Secrets, Store, StoreError,
+    Directory, KeptNotice, Live, Loaded, NotSettled, Notes, Outbox, Ports, SealBroken, SealFor, Secrets, Shelf,
+    ShelfItem, ShelfKind, Store, StoreError,
 };
 use latchkey_crypto::secret::SecretKey;
 use latchkey_crypto::verify::Verifier;
-use latchkey_protocol::{AccountId, ApiKey, KeyId};
+use latchkey_protocol::{AccountId, ApiKey, KeyId, Timestamp};
 use latchkey_venue::sequencer::Exchange;
 use zeroize::Zeroizing;
 
@@ -75,6 +76,13 @@ impl Keys {
         self.live.lock().unwrap().get(api_key).cloned()
     }
 
+    fn account(&self, id: AccountId, rows: &Rows) -> Arc<LiveAccount> {
+        let record = rows.account(id).unwrap();
+        let master = record.master.map(|master| self.account(master, rows));
+        let fresh = || Arc::new(LiveAccount::new(record, master));
+        self.accounts.lock().unwrap().entry(id).or_insert_with(fresh).clone()
+    }
+
     /// Puts a record in force.
     pub(crate) fn put(&self, record: &KeyRecord, rows: &Rows) {
         let now = self.clock.now();
@@ -82,8 +90,7 @@ impl Keys {
             live.refresh(record, &self.policy, now);
             return;
         }
-        let fresh = || Arc::new(LiveAccount::new(rows.account(record.account).unwrap(), None));
-        let account = self.accounts.lock().unwrap().entry(record.account).or_insert_with(fresh).clone();
+        let account = self.account(record.account, rows);
         let live = Arc::new(LiveKey::new(record, account, &self.policy, now));
         self.live.lock().unwrap().insert(record.api_key, live);
     }
@@ -126,8 +133,9 @@ impl Store for MemoryPorts {
         let inner = self.rows.inner.lock().unwrap();
         let keys = inner.keys.values().filter(|key| key.account == account);
         let keys = keys.filter(|key| !matches!(key.state, KeyState::Deleted { .. })).cloned().collect();
-        let account = inner.accounts.get(&account).cloned();
-        Ok(account.map(|account| Loaded { account, master: None, keys }))
+        let find = |id| inner.accounts.get(&id).cloned();
+        let loaded = |account: Account| Loaded { master: account.master.and_then(find), account, keys };
+        Ok(find(account).map(loaded))
     }
 
     async fn account_by_email(&self, email: &Email) -> Result<Option<AccountId>, StoreError> {
@@ -150,7 +158,8 @@ impl Store for MemoryPorts {
     }
 
     async fn next_account_id(&self) -> Result<AccountId, StoreError> {
-        Ok(AccountId(1000))
+        let next = i64::try_from(self.rows.counter.fetch_add(1, Ordering::Relaxed)).unwrap();
+        Ok(AccountId(1000 + next))
     }
 
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
@@ -167,6 +176,93 @@ impl Store for MemoryPorts {
         inner.accounts.extend(accounts.iter().map(|account| (account.id, account.clone())));
         inner.keys.extend(keys.iter().map(|key| (key.id, key.clone())));
         Ok(Committed { revision: inner.revision, effects, accounts, keys })
+    }
+}
+
+impl Directory for MemoryPorts {
+    async fn accounts(&self, after: AccountId, limit: u32) -> Result<Vec<Account>, StoreError> {
+        let inner = self.rows.inner.lock().unwrap();
+        let later = inner.accounts.values().filter(|account| account.id > after);
+        Ok(later.take(usize::try_from(limit).unwrap()).cloned().collect())
+    }
+
+    async fn sub_accounts(&self, master: AccountId) -> Result<Vec<Account>, StoreError> {
+        let inner = self.rows.inner.lock().unwrap();
+        Ok(inner.accounts.values().filter(|account| account.master == Some(master)).cloned().collect())
+    }
+
+    async fn account_of_key(&self, key: KeyId) -> Result<Option<AccountId>, StoreError> {
+        Ok(self.rows.key(key).map(|key| key.account))
+    }
+
+    async fn due(&self, _: Timestamp, _: u32) -> Result<Vec<AccountId>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+/// Notes that nobody reads here.
+impl Notes for MemoryPorts {
+    async fn note(&self, _: AuditEvent) -> Result<u64, StoreError> {
+        let mut inner = self.rows.inner.lock().unwrap();
+        inner.revision += 1;
+        Ok(inner.revision)
+    }
+
+    async fn notices(&self, _: AccountId, _: u64, _: u32) -> Result<Vec<KeptNotice>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn unsent_notices(&self, _: u32) -> Result<Vec<KeptNotice>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn mark_sent(&self, _: &[u64]) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// Signed calls keep nothing on the shelf.
+impl Shelf for MemoryPorts {
+    async fn put(
+        &self,
+        _: ShelfKind,
+        _: [u8; 32],
+        _: Option<AccountId>,
+        _: &[u8],
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<bool, StoreError> {
+        unreachable!()
+    }
+
+    async fn get(&self, _: ShelfKind, _: [u8; 32], _: Timestamp) -> Result<Option<ShelfItem>, StoreError> {
+        unreachable!()
+    }
+
+    async fn swap(&self, _: ShelfKind, _: [u8; 32], _: u64, _: &[u8], _: Timestamp) -> Result<bool, StoreError> {
+        unreachable!()
+    }
+
+    async fn take(&self, _: ShelfKind, _: [u8; 32], _: Timestamp) -> Result<Option<ShelfItem>, StoreError> {
+        unreachable!()
+    }
+
+    async fn list(
+        &self,
+        _: ShelfKind,
+        _: Option<AccountId>,
+        _: Timestamp,
+        _: u32,
+    ) -> Result<Vec<ShelfItem>, StoreError> {
+        unreachable!()
+    }
+
+    async fn remove_owner(&self, _: ShelfKind, _: AccountId) -> Result<u64, StoreError> {
+        unreachable!()
+    }
+
+    async fn sweep(&self, _: Timestamp) -> Result<u64, StoreError> {
+        unreachable!()
     }
 }
 
@@ -209,6 +305,7 @@ impl Ports for MemoryPorts {
     type Secrets = Self;
     type Live = Self;
     type Outbox = Self;
+    type Shelf = Self;
 
     fn store(&self) -> &Self {
         self
@@ -223,6 +320,10 @@ impl Ports for MemoryPorts {
     }
 
     fn outbox(&self) -> &Self {
+        self
+    }
+
+    fn shelf(&self) -> &Self {
         self
     }
 }

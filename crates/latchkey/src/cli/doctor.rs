@@ -1,0 +1,289 @@
+//! `latchkey doctor`: why was I refused, and is this key ready to be used?
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use latchkey_admission::ports::Clock as _;
+use latchkey_client::call::{Limits, Policy};
+use latchkey_client::client::Client;
+use latchkey_client::outcome::{Answer, Outcome, Refusal};
+use latchkey_client::request::Request;
+use latchkey_client::timing::SystemTiming;
+use serde_json::Value;
+
+use super::{KeyArgs, Printable, call};
+
+/// Tell why a call was refused, or whether a key is ready
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    key: KeyArgs,
+
+    /// Where the venue is [default: the profile's, else http://127.0.0.1:8600]
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+
+    /// Print what the server said as JSON, and nothing else
+    #[arg(long)]
+    json: bool,
+
+    /// The refused call: what its answer had in `x-mbx-uuid`; absent: check the key from end to end
+    #[arg(value_name = "ID")]
+    id: Option<String>,
+}
+
+const EXAMPLES: &str = "\
+A refusal is told to the account that owns the key, through any of its keys that may read.
+
+Exit status: 0 all is well, or the refusal was found; 1 something is to be fixed, or nothing was found; 2 wrong usage.
+
+Examples:
+  latchkey doctor --credentials ./demo/credentials.json --key bot
+  latchkey doctor --profile bot 5f0c9d3e-8b1a-4c77-0000-00000000002a";
+
+/// A difference between the clocks beyond which a call may come too late, in milliseconds.
+const CLOCK_MS: i64 = 500;
+/// Days before the end of a key from which on it is told.
+const DAYS_TOLD: i64 = 14;
+const DAY_MS: i64 = 86_400_000;
+
+/// Checks, and prints what was found.
+///
+/// # Errors
+/// When the output cannot be written; everything else is told on standard error and by the exit status.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let (out, notes) = (&mut std::io::stdout().lock(), &mut std::io::stderr().lock());
+    let mut client = match connect(args) {
+        Ok(client) => client,
+        Err(error) => {
+            super::tell(&error, notes)?;
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let well = match &args.id {
+        Some(id) => refusal(&mut client, id, args.json, out, notes)?,
+        None => checkup(&mut client, args.json, out, notes)?,
+    };
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn connect(args: &Args) -> anyhow::Result<Client> {
+    let profile = call::profile(&args.key)?;
+    let Some(credentials) = call::credentials(&args.key, profile.as_ref())? else {
+        bail!("a key is needed: give --profile NAME or --credentials FILE");
+    };
+    let limits = Limits { sends_max: 2, connects_max: 1, ..Limits::default() };
+    let policy = Policy { limits, ..Policy::default() };
+    let transport = call::transport(args.base_url.as_deref(), profile.as_ref())?;
+    Ok(Client::new(transport, SystemTiming::new(), Some(credentials), policy))
+}
+
+/// Tells why one call was refused.
+fn refusal(
+    client: &mut Client,
+    id: &str,
+    json: bool,
+    out: &mut dyn Write,
+    notes: &mut dyn Write,
+) -> anyhow::Result<bool> {
+    let shaped = id.len() == 36 && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    if !shaped {
+        writeln!(
+            notes,
+            "error: `{}` is not the id of a request; it looks like 5f0c9d3e-8b1a-4c77-0000-00000000002a",
+            Printable(id)
+        )?;
+        return Ok(false);
+    }
+    let request = Request::get(format!("/latchkey/v1/refusals/{}", id.to_ascii_lowercase())).build()?;
+    let answer = match client.call(&request) {
+        Ok(Outcome::Answered(answer)) => answer,
+        Ok(Outcome::Refused(refused)) if refused.status == 404 => {
+            writeln!(
+                notes,
+                "no refusal has this id, or it is not one of this account; records are written within a second"
+            )?;
+            return Ok(false);
+        }
+        Ok(other) => return tell_failure(&other, notes),
+        Err(error) => return not_reached(error, notes),
+    };
+    let found = parse(&answer)?;
+    if json {
+        writeln!(out, "{found}")?;
+        return Ok(true);
+    }
+    let refusal = found.get("refusal").unwrap_or(&Value::Null);
+    let rows = [
+        ("time", time(found.get("time"))),
+        ("call", format!("{} {}", text(&found, "method"), text(&found, "path"))),
+        ("from", format!("{} (found by {})", text(&found, "ip"), text(&found, "ipFoundBy"))),
+        ("refused at", text(refusal, "stage")),
+        ("reason", text(refusal, "reason")),
+        ("told", format!("{} {}", text(refusal, "code"), text(refusal, "msg"))),
+        ("clock", found.get("clockMillis").and_then(Value::as_i64).map_or_else(String::new, clock)),
+        ("payload", text(refusal, "payload")),
+    ];
+    for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
+        writeln!(out, "{name:<11} {}", Printable(value))?;
+    }
+    writeln!(out, "{:<11} {}", "to fix", Printable(&text(refusal, "explanation")))?;
+    Ok(true)
+}
+
+/// Checks clock, address, key state, permissions, limits and signature with one signed call.
+fn checkup(client: &mut Client, json: bool, out: &mut dyn Write, notes: &mut dyn Write) -> anyhow::Result<bool> {
+    match client.call(&Request::get("/api/v3/time").build()?) {
+        Ok(Outcome::Answered(_)) => {}
+        Ok(other) => return tell_failure(&other, notes),
+        Err(error) => return not_reached(error, notes),
+    }
+    let answer = match client.call(&Request::get("/latchkey/v1/key").build()?) {
+        Ok(Outcome::Answered(answer)) => answer,
+        Ok(Outcome::Refused(refused)) => {
+            writeln!(out, "{:<11} {}", "to fix", Printable(&advice(&refused)))?;
+            if let Some(id) = &refused.request_id {
+                writeln!(out, "{:<11} latchkey doctor {id}, with another key of the account", "more")?;
+            }
+            return Ok(false);
+        }
+        Ok(other) => return tell_failure(&other, notes),
+        Err(error) => return not_reached(error, notes),
+    };
+    let key = parse(&answer)?;
+    if json {
+        writeln!(out, "{key}")?;
+        return Ok(true);
+    }
+    let ahead = answer.headers.find("x-latchkey-clock-ms").and_then(|value| value.parse::<i64>().ok());
+    let names = |name: &str| -> Vec<String> {
+        let list = key.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        list.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect()
+    };
+    let ips = if key.get("ipRestrict").and_then(Value::as_bool) == Some(true) {
+        names("ips").join(", ")
+    } else {
+        "anywhere".to_owned()
+    };
+    let used = answer.headers.find("x-mbx-used-weight-1m").unwrap_or("not told");
+    for (name, value) in [
+        ("key", format!("{} ({}, {})", text(&key, "label"), text(&key, "type"), text(&key, "kind"))),
+        ("signature", "holds".to_owned()),
+        ("clock", ahead.map_or_else(String::new, clock)),
+        ("address", format!("allowed; the key's list: {ips}")),
+        ("permissions", names("permissions").join(", ")),
+        ("weight", format!("{used} used in this minute by this address")),
+    ] {
+        writeln!(out, "{name:<11} {}", Printable(&value))?;
+    }
+    let fixes = fixes(&key, ahead);
+    match fixes.as_slice() {
+        [] => writeln!(out, "{:<11} nothing: the key is ready", "to fix")?,
+        fixes => {
+            for fix in fixes {
+                writeln!(out, "{:<11} {}", "to fix", Printable(fix))?;
+            }
+        }
+    }
+    Ok(fixes.is_empty())
+}
+
+/// What an admitted key still lacks, one line each.
+fn fixes(key: &Value, ahead: Option<i64>) -> Vec<String> {
+    let mut fixes = Vec::new();
+    if let Some(ahead) = ahead.filter(|ahead| ahead.abs() > CLOCK_MS) {
+        fixes.push(format!("set this machine's clock: it is {}", clock(ahead)));
+    }
+    for withheld in key.get("withheld").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default() {
+        let (permission, because) = (text(withheld, "permission"), text(withheld, "because"));
+        fixes.push(format!("the permission `{permission}` is granted but not in force: {because}"));
+    }
+    let left = key.get("until").and_then(Value::as_i64).map(|until| until - now_ms());
+    if let Some(left) = left.filter(|left| *left <= DAYS_TOLD * DAY_MS) {
+        fixes.push(format!("the key ends in {} days: give it an IP list", left.max(0) / DAY_MS));
+    }
+    fixes
+}
+
+fn now_ms() -> i64 {
+    crate::clock::SystemClock::default().now().as_millis()
+}
+
+/// What to do about a refusal, as far as a stranger may know.
+fn advice(refused: &Refusal) -> String {
+    match refused.code {
+        Some(-1021) => "set this machine's clock: the server refuses the call's timestamp".to_owned(),
+        Some(-1022) => {
+            "the signature does not hold: is the secret that of this API key, and of this key type?".to_owned()
+        }
+        Some(-2014) => "the API key is not 64 letters and digits".to_owned(),
+        Some(-2015 | -2008) => "the server does not take this key from here: it was deleted, disabled or has expired, \
+                                 or this address is not on its list"
+            .to_owned(),
+        Some(-1003) => "too many requests from this address: wait as the server says (Retry-After)".to_owned(),
+        _ => refused.to_string(),
+    }
+}
+
+fn tell_failure(outcome: &Outcome, notes: &mut dyn Write) -> anyhow::Result<bool> {
+    let what = match outcome {
+        Outcome::Answered(_) => "an answer that was not expected".to_owned(),
+        Outcome::Refused(refused) => refused.to_string(),
+        Outcome::Unknown(unknown) => unknown.cause.to_string(),
+    };
+    writeln!(notes, "error: {}", Printable(&what))?;
+    Ok(false)
+}
+
+fn not_reached(error: latchkey_client::client::CallError, notes: &mut dyn Write) -> anyhow::Result<bool> {
+    super::tell(&anyhow::Error::from(error).context("the server is not reached: is the base URL right?"), notes)?;
+    Ok(false)
+}
+
+fn parse(answer: &Answer) -> anyhow::Result<Value> {
+    serde_json::from_slice(&answer.body).context("the server's answer is no JSON: is this a Latchkey?")
+}
+
+/// A member as text; nothing for one that is absent or null.
+fn text(value: &Value, name: &str) -> String {
+    match value.get(name) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+fn time(millis: Option<&Value>) -> String {
+    let stamp = millis.and_then(Value::as_i64).and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
+    stamp.map(|stamp| stamp.to_string()).unwrap_or_default()
+}
+
+fn clock(ahead_ms: i64) -> String {
+    match ahead_ms {
+        0.. => format!("{ahead_ms} ms ahead of the server"),
+        _ => format!("{} ms behind the server", ahead_ms.unsigned_abs()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_fixed_is_named() {
+        let well = json!({ "withheld": [], "until": null });
+        assert!(fixes(&well, Some(-20)).is_empty());
+        assert_eq!(fixes(&well, Some(-2000)), ["set this machine's clock: it is 2000 ms behind the server"]);
+        let key = json!({
+            "withheld": [{ "permission": "futures", "because": "needs a key made after the futures account was opened" }],
+            "until": now_ms() + 3 * DAY_MS + 1000,
+        });
+        let found = fixes(&key, Some(0));
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].contains("`futures`") && found[1].contains("3 days"), "{found:?}");
+    }
+}

@@ -1,0 +1,269 @@
+//! Call records: every request on a key, in files that only grow and are thinned by age and size.
+//!
+//! ```text
+//! the line ─ try_send ─▶ bounded queue ─▶ one thread ─┬─▶ proven/    journal segments ─ closed ─▶ archives (zstd)
+//!                        (full: dropped, counted)     └─▶ unproven/  the same, with a budget for each key
+//! ```
+//!
+//! A record is on the disk at most one flush interval after its call ended; a crash loses that interval at most. A
+//! call never waits for its record, and a full disk stops no call: what cannot be kept is counted and told in the log.
+//! Calls whose signature did not hold have files and a budget of their own, so that they never displace others: the
+//! public name of a key is no secret. Payloads of refused signatures stay in memory, for a day.
+
+mod archive;
+mod budget;
+mod payloads;
+mod query;
+mod shelf;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use latchkey_admission::ports::{CallLog, CallLogError, Clock, Recorder};
+use latchkey_admission::records::{CallPage, CallQuery};
+use latchkey_admission::trail::CallRecord;
+
+use crate::folder::FolderError;
+use crate::segments::SegmentError;
+use latchkey_exchange::ports::JournalError;
+use payloads::Payloads;
+use shelf::{Kept, Shelf};
+use writer::{Message, Writer};
+
+/// Why call records cannot be kept or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordsError {
+    /// The folder or a file of it.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A segment.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// The journal of the calls that are not archived yet.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// An archive that is not what was written.
+    #[error("`{}` is damaged: {what}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// Written by a newer program.
+    #[error("`{}` has format {found}, newer than this program reads: upgrade it", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u16,
+    },
+}
+
+/// How long and how much of one class of records is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Keep {
+    /// Archives whose newest record is older are removed.
+    pub age: Duration,
+    /// While all archives together are larger, the oldest is removed.
+    pub bytes: u64,
+}
+
+/// How call records are kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RecordSettings {
+    /// The folder; made when it is absent.
+    pub folder: PathBuf,
+    /// Records that may wait to be written; one more is dropped and counted.
+    pub queue: usize,
+    /// How often what was gathered is written and synced.
+    pub flush_every: Duration,
+    /// A file that would grow beyond this many bytes is closed and compressed.
+    pub segment_bytes: u64,
+    /// How long calls are kept whose signature held, or needed none.
+    pub proven: Keep,
+    /// How long calls are kept whose signature did not hold.
+    pub unproven: Keep,
+    /// Unproven calls of one key in one minute that are kept one by one; those beyond are counted together.
+    pub unproven_per_key: u32,
+}
+
+impl RecordSettings {
+    /// The usual settings for a folder: 90 days or 4 GiB, and 7 days or 256 MiB of unproven calls.
+    pub fn new(folder: &Path) -> Self {
+        const DAY: u64 = 24 * 60 * 60;
+        Self {
+            folder: folder.to_owned(),
+            queue: 1 << 16,
+            flush_every: Duration::from_millis(250),
+            segment_bytes: 16 << 20,
+            proven: Keep { age: Duration::from_secs(90 * DAY), bytes: 4 << 30 },
+            unproven: Keep { age: Duration::from_secs(7 * DAY), bytes: 256 << 20 },
+            unproven_per_key: 20,
+        }
+    }
+}
+
+/// Counts of what became of records.
+#[derive(Default, Debug)]
+pub struct RecordCounts {
+    /// Written and synced.
+    pub kept: AtomicU64,
+    /// Dropped because the queue was too full for their class.
+    pub dropped: AtomicU64,
+    /// Lost because the files could not be written.
+    pub failed: AtomicU64,
+    /// Unproven calls that were told together with others.
+    pub summarised: AtomicU64,
+}
+
+/// How much of the queue a class of calls may fill. The first to go under overload is what matters least.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Class {
+    /// The signature did not hold.
+    Unproven,
+    /// It changed nothing.
+    Read,
+    /// It changed something, or may have.
+    Change,
+}
+
+impl Class {
+    fn of(record: &CallRecord) -> Self {
+        if !record.proven {
+            Self::Unproven
+        } else if record.row.is_some_and(|row| row.changes_state) {
+            Self::Change
+        } else {
+            Self::Read
+        }
+    }
+
+    /// The part of `queue` behind which this class is dropped.
+    const fn share(self, queue: usize) -> usize {
+        match self {
+            Self::Unproven => queue / 2,
+            Self::Read => queue / 4 * 3,
+            Self::Change => queue,
+        }
+    }
+}
+
+/// The call records of one server. Dropping it writes what is left.
+pub struct Records {
+    sender: SyncSender<Message>,
+    waiting: Arc<AtomicUsize>,
+    queue: usize,
+    counts: Arc<RecordCounts>,
+    shelves: Arc<[Shelf; 2]>,
+    payloads: Arc<Payloads>,
+    clock: Arc<dyn Clock>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Records {
+    /// Opens the records and starts the thread that writes them.
+    ///
+    /// # Errors
+    /// [`RecordsError`] when the folder cannot be used, or holds files of a newer program. A damaged file is set aside,
+    /// and the log says so.
+    pub fn open(settings: RecordSettings, clock: Arc<dyn Clock>) -> Result<Self, RecordsError> {
+        let shelf = |name: &str, keep| Shelf::open(&settings.folder.join(name), settings.segment_bytes, keep);
+        let (proven, proven_file) = shelf("proven", settings.proven)?;
+        let (unproven, unproven_file) = shelf("unproven", settings.unproven)?;
+        let shelves = Arc::new([proven, unproven]);
+        let (sender, receiver) = sync_channel(settings.queue);
+        let (waiting, counts) = (Arc::<AtomicUsize>::default(), Arc::<RecordCounts>::default());
+        let payloads = Arc::<Payloads>::default();
+        let queue = settings.queue;
+        let writer = Writer::new(
+            settings,
+            Arc::clone(&clock),
+            Arc::clone(&shelves),
+            [proven_file, unproven_file],
+            Arc::clone(&counts),
+            Arc::clone(&payloads),
+        );
+        let thread = {
+            let waiting = Arc::clone(&waiting);
+            std::thread::Builder::new()
+                .name("call-records".to_owned())
+                .spawn(move || writer.run(&receiver, &waiting))
+                .map_err(FolderError::at(Path::new("call-records")))?
+        };
+        Ok(Self { sender, waiting, queue, counts, shelves, payloads, clock, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// What became of records so far.
+    pub fn counts(&self) -> &RecordCounts {
+        &self.counts
+    }
+
+    /// Returns when everything that was recorded before this call is on the disk, or was counted as lost.
+    pub fn flush(&self) {
+        let (done, wait) = sync_channel(1);
+        if self.sender.send(Message::Flush(done)).is_ok() {
+            // The writer answers, or has ended: then there is nothing to wait for.
+            let _ = wait.recv();
+        }
+    }
+
+    /// Writes what is left and ends the thread. Later records are dropped and counted.
+    pub fn close(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = self.sender.send(Message::Stop);
+            if thread.join().is_err() {
+                tracing::error!("the thread that writes call records has failed");
+            }
+        }
+    }
+}
+
+impl Drop for Records {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Recorder for Records {
+    fn record(&self, record: CallRecord) {
+        if record.key.is_none() {
+            return;
+        }
+        let place = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let sent = place < Class::of(&record).share(self.queue)
+            && match self.sender.try_send(Message::Call(Box::new(record))) {
+                Ok(()) => true,
+                Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
+            };
+        if !sent {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl CallLog for Records {
+    fn find(&self, query: &CallQuery) -> Result<CallPage, CallLogError> {
+        let mut page = query::find(&*self.shelves, query).map_err(|error| CallLogError(Box::new(error)))?;
+        let now = self.clock.now();
+        for entry in &mut page.entries {
+            self.payloads.add_to(entry, now);
+        }
+        Ok(page)
+    }
+}
+
+/// What both the writer and queries know of a class: its files.
+impl Shelf {
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+        // A panic between two steps leaves at worst a file that the next start finds.
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,177 @@
+//! The one thread that writes call records.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::Duration;
+
+use latchkey_admission::ports::Clock;
+use latchkey_admission::records::CallEntry;
+use latchkey_admission::trail::CallRecord;
+use latchkey_exchange::ports::Journal as _;
+use latchkey_protocol::Timestamp;
+
+use super::budget::{Budget, Verdict};
+use super::payloads::Payloads;
+use super::shelf::{Open, Shelf};
+use super::{RecordCounts, RecordSettings, RecordsError};
+
+/// What the thread is sent.
+pub(super) enum Message {
+    /// A call has ended.
+    Call(Box<CallRecord>),
+    /// Write what was gathered, then say so.
+    Flush(SyncSender<()>),
+    /// Write what was gathered, then end.
+    Stop,
+}
+
+/// Records gathered before they are written, whatever the interval.
+const GATHERED_MAX: u64 = 8192;
+/// How often old archives are looked for, in microseconds.
+const THIN_EVERY: i64 = 60_000_000;
+
+/// The state of the thread.
+pub(super) struct Writer {
+    settings: RecordSettings,
+    clock: Arc<dyn Clock>,
+    shelves: Arc<[Shelf; 2]>,
+    classes: [Class; 2],
+    budget: Budget,
+    counts: Arc<RecordCounts>,
+    payloads: Arc<Payloads>,
+    flushed: Timestamp,
+    thinned: Timestamp,
+}
+
+/// The journal of one class and what was gathered for it; no journal after a failure, until it opens again.
+struct Class {
+    journal: Option<Open>,
+    gathered: u64,
+}
+
+impl Writer {
+    pub(super) fn new(
+        settings: RecordSettings,
+        clock: Arc<dyn Clock>,
+        shelves: Arc<[Shelf; 2]>,
+        journals: [Open; 2],
+        counts: Arc<RecordCounts>,
+        payloads: Arc<Payloads>,
+    ) -> Self {
+        let budget = Budget::new(settings.unproven_per_key);
+        let classes = journals.map(|journal| Class { journal: Some(journal), gathered: 0 });
+        let now = clock.now();
+        Self { settings, clock, shelves, classes, budget, counts, payloads, flushed: now, thinned: now }
+    }
+
+    /// Writes until it is told to stop, or nobody is left to tell.
+    pub(super) fn run(mut self, messages: &Receiver<Message>, waiting: &AtomicUsize) {
+        loop {
+            match messages.recv_timeout(self.wait()) {
+                Ok(Message::Call(record)) => {
+                    waiting.fetch_sub(1, Ordering::Relaxed);
+                    self.take(&record);
+                    let due = self.clock.now().micros_since(self.flushed) >= self.every();
+                    if due || self.classes.iter().any(|class| class.gathered >= GATHERED_MAX) {
+                        self.flush();
+                    }
+                }
+                Ok(Message::Flush(done)) => {
+                    self.flush();
+                    // Whoever asked may have gone away.
+                    let _ = done.send(());
+                }
+                Err(RecvTimeoutError::Timeout) => self.flush(),
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        for entry in self.budget.drain() {
+            self.keep(1, entry);
+        }
+        self.flush();
+    }
+
+    /// The time until the next flush is due.
+    fn wait(&self) -> Duration {
+        let left = self.every() - self.clock.now().micros_since(self.flushed);
+        Duration::from_micros(u64::try_from(left).unwrap_or(0).max(1000))
+    }
+
+    fn every(&self) -> i64 {
+        i64::try_from(self.settings.flush_every.as_micros()).unwrap_or(i64::MAX)
+    }
+
+    fn take(&mut self, record: &CallRecord) {
+        let Some(mut entry) = CallEntry::of(record) else { return };
+        self.payloads.take_from(&mut entry);
+        if entry.proven {
+            return self.keep(0, entry);
+        }
+        for told in self.budget.turn(entry.at) {
+            self.keep(1, told);
+        }
+        match self.budget.spend(&entry) {
+            Verdict::Keep => self.keep(1, entry),
+            Verdict::Together => count(&self.counts.summarised, 1),
+        }
+    }
+
+    fn keep(&mut self, class: usize, entry: CallEntry) {
+        let Some(class) = self.classes.get_mut(class) else { return };
+        let appended = class.journal.as_mut().zip(postcard::to_stdvec(&entry).ok()).is_some_and(|(journal, bytes)| {
+            let next = journal.segments.next_sequence();
+            journal.segments.append(next, &bytes).is_ok()
+        });
+        if appended {
+            class.gathered += 1;
+        } else {
+            count(&self.counts.failed, 1);
+        }
+    }
+
+    fn flush(&mut self) {
+        let now = self.clock.now();
+        for told in self.budget.turn(now) {
+            self.keep(1, told);
+        }
+        for (class, shelf) in self.classes.iter_mut().zip(&*self.shelves) {
+            let gathered = std::mem::take(&mut class.gathered);
+            match class.write(shelf, gathered > 0) {
+                Ok(()) => count(&self.counts.kept, gathered),
+                Err(error) => {
+                    // The journal is opened anew at the next flush, which cuts what is torn.
+                    class.journal = None;
+                    count(&self.counts.failed, gathered);
+                    tracing::error!(%error, lost = gathered, "call records cannot be written; calls go on without them");
+                }
+            }
+        }
+        self.flushed = now;
+        if now.micros_since(self.thinned) >= THIN_EVERY {
+            self.thinned = now;
+            for shelf in &*self.shelves {
+                if let Err(error) = shelf.thin(now) {
+                    tracing::error!(%error, "old call records cannot be removed");
+                }
+            }
+        }
+    }
+}
+
+impl Class {
+    fn write(&mut self, shelf: &Shelf, gathered: bool) -> Result<(), RecordsError> {
+        match &mut self.journal {
+            Some(journal) if gathered => shelf.commit(journal),
+            Some(_) => Ok(()),
+            None => {
+                self.journal = Some(shelf.journal()?);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn count(counter: &AtomicU64, more: u64) {
+    counter.fetch_add(more, Ordering::Relaxed);
+}

@@ -1,0 +1,321 @@
+//! Call records: kept, found, thinned, and never in the way.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use latchkey_admission::call::{FoundBy, RequestIds, Transport};
+use latchkey_admission::ports::{CallLog, Clock, Recorder};
+use latchkey_admission::records::{CallEntry, CallQuery, Cursor, EntryEnd};
+use latchkey_admission::trail::{CallRecord, End};
+use latchkey_admission::{Reason, Rejection, Stage};
+use latchkey_protocol::catalog::{Catalog, Endpoint};
+use latchkey_protocol::{AccountId, KeyId, Timestamp};
+use latchkey_store::records::{Keep, RecordSettings, Records};
+
+/// A clock that stands still until it is moved.
+#[derive(Default)]
+struct Hands(AtomicI64);
+
+impl Hands {
+    fn at(seconds: i64) -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(seconds * 1_000_000)))
+    }
+
+    fn forward(&self, seconds: i64) {
+        self.0.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+const ALICE: AccountId = AccountId(1);
+const BOB: AccountId = AccountId(2);
+
+fn row(path: &str) -> &'static Endpoint {
+    Catalog::rows().find(|row| row.path == path).unwrap()
+}
+
+struct Calls {
+    ids: RequestIds,
+    clock: Arc<Hands>,
+    records: Records,
+}
+
+impl Calls {
+    fn open(folder: &Path, clock: &Arc<Hands>, change: impl FnOnce(&mut RecordSettings)) -> Self {
+        let mut settings = RecordSettings::new(folder);
+        change(&mut settings);
+        let records = Records::open(settings, Arc::clone(clock) as _).unwrap();
+        Self { ids: RequestIds::new(clock.now().as_micros() as u64), clock: Arc::clone(clock), records }
+    }
+
+    /// A proven call of `account` with key number `key`, answered.
+    fn proven(&self, account: AccountId, key: u128) -> CallRecord {
+        CallRecord {
+            id: self.ids.next(),
+            transport: Transport::Rest,
+            arrived: self.clock.now(),
+            took_us: 12,
+            peer: "192.0.2.7".parse().unwrap(),
+            found_by: FoundBy::Socket,
+            row: Some(row("/api/v3/account")),
+            api_key: None,
+            key: Some((account, KeyId(key))),
+            proven: true,
+            clock_us: Some(-3000),
+            used: None,
+            payload: None,
+            end: End::Answered,
+        }
+    }
+
+    fn forged(&self, account: AccountId, key: u128) -> CallRecord {
+        let end = End::Rejected(Rejection::new(Stage::Signature, Reason::SignatureWrong));
+        CallRecord { proven: false, payload: Some("symbol=BTCUSDT".into()), end, ..self.proven(account, key) }
+    }
+
+    fn all(&self, query: CallQuery) -> Vec<CallEntry> {
+        let mut query = query;
+        let mut all = Vec::new();
+        loop {
+            let page = self.records.find(&query).unwrap();
+            assert!(page.entries.len() <= query.limit);
+            all.extend(page.entries);
+            match page.next {
+                None => return all,
+                next => query.before = next,
+            }
+        }
+    }
+}
+
+fn small(settings: &mut RecordSettings) {
+    settings.segment_bytes = 2000;
+}
+
+#[test]
+fn an_owner_finds_own_calls_newest_first_and_page_by_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Hands::at(1_000_000);
+    let calls = Calls::open(folder.path(), &clock, small);
+    let mut written = Vec::new();
+    for n in 0..300 {
+        let record = calls.proven(if n % 3 == 0 { BOB } else { ALICE }, n % 5);
+        if n % 3 != 0 {
+            written.push((record.id, record.key.unwrap().1));
+        }
+        calls.records.record(record);
+        clock.forward(1);
+        if n % 10 == 0 {
+            calls.records.flush();
+        }
+    }
+    calls.records.flush();
+    written.reverse();
+    let mut query = CallQuery::of(ALICE);
+    query.limit = 7;
+    let found = calls.all(query.clone());
+    assert_eq!(found.iter().map(|entry| (entry.id, entry.key)).collect::<Vec<_>>(), written);
+    assert!(std::fs::read_dir(folder.path().join("proven")).unwrap().count() > 3, "several archives were written");
+
+    query.key = Some(KeyId(2));
+    let of_key = calls.all(query.clone());
+    assert!(!of_key.is_empty() && of_key.iter().all(|entry| entry.key == KeyId(2)));
+    query.key = None;
+    let (from, until) = (Timestamp::from_micros(1_000_050_000_000), Timestamp::from_micros(1_000_060_000_000));
+    (query.from, query.until) = (Some(from), Some(until));
+    let within = calls.all(query.clone());
+    assert!(within.len() >= 6 && within.iter().all(|entry| from <= entry.at && entry.at < until));
+    query = CallQuery::of(ALICE);
+    query.path = Some("/api/v3/order".into());
+    assert_eq!(calls.all(query.clone()), []);
+    query.path = Some("/api/v3/account".into());
+    query.outcome = Some("answered".into());
+    query.source = Some("192.0.2.7".parse().unwrap());
+    assert_eq!(calls.all(query.clone()).len(), 200);
+    query.source = Some("192.0.2.8".parse().unwrap());
+    assert_eq!(calls.all(query).len(), 0);
+    let mut one = CallQuery::of(ALICE);
+    one.id = Some(written[17].0);
+    assert_eq!(calls.all(one.clone()).len(), 1);
+    one.account = BOB;
+    assert_eq!(calls.all(one).len(), 0, "an id alone opens nothing");
+}
+
+#[test]
+fn records_survive_the_end_of_the_process_and_a_torn_end_is_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Hands::at(1_000_000);
+    for run in 1..=3 {
+        let calls = Calls::open(folder.path(), &clock, small);
+        for _ in 0..50 {
+            calls.records.record(calls.proven(ALICE, 1));
+            clock.forward(1);
+        }
+        drop(calls);
+        let open = folder.path().join("proven/open-00000000000000000001.journal");
+        let mut segments: Vec<_> = std::fs::read_dir(&open).unwrap().map(|entry| entry.unwrap().path()).collect();
+        segments.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
+        segments.sort();
+        let last = segments.last().unwrap();
+        let mut bytes = std::fs::read(last).unwrap();
+        bytes.extend_from_slice(b"half a record");
+        std::fs::write(last, bytes).unwrap();
+        let calls = Calls::open(folder.path(), &clock, small);
+        assert_eq!(calls.all(CallQuery::of(ALICE)).len(), run * 50);
+    }
+}
+
+#[test]
+fn a_damaged_archive_is_set_aside_and_the_rest_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Hands::at(1_000_000);
+    let calls = Calls::open(folder.path(), &clock, small);
+    for n in 0..200 {
+        calls.records.record(calls.proven(ALICE, 1));
+        if n % 10 == 0 {
+            calls.records.flush();
+        }
+    }
+    drop(calls);
+    let damaged = folder.path().join("proven/calls-00000000000000000001.lkc");
+    let mut bytes = std::fs::read(&damaged).unwrap();
+    bytes[20] ^= 1;
+    std::fs::write(&damaged, bytes).unwrap();
+    let calls = Calls::open(folder.path(), &clock, small);
+    let found = calls.all(CallQuery::of(ALICE)).len();
+    assert!((100..200).contains(&found), "{found}");
+    assert!(!damaged.exists());
+}
+
+#[test]
+fn unproven_calls_have_a_budget_and_never_displace_proven_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Hands::at(1_000_020);
+    let calls = Calls::open(folder.path(), &clock, |settings| {
+        settings.unproven_per_key = 3;
+        settings.unproven = Keep { age: Duration::from_secs(3600), bytes: 20_000 };
+        settings.segment_bytes = 500;
+    });
+    calls.records.record(calls.proven(ALICE, 1));
+    for _ in 0..100 {
+        calls.records.record(calls.forged(ALICE, 1));
+    }
+    calls.records.record(calls.forged(ALICE, 2));
+    calls.records.flush();
+    let count = |key| {
+        let mut query = CallQuery::of(ALICE);
+        query.outcome = Some("signature-wrong".into());
+        query.key = Some(KeyId(key));
+        calls.all(query).iter().map(|entry| entry.count).collect::<Vec<_>>()
+    };
+    assert_eq!((count(1), count(2)), (vec![1, 1, 1], vec![1]));
+    clock.forward(60);
+    calls.records.flush();
+    assert_eq!(count(1), vec![97, 1, 1, 1], "those beyond the budget are told together");
+    for _ in 0..200 {
+        calls.records.record(calls.forged(ALICE, 3));
+        calls.records.flush();
+        clock.forward(61);
+    }
+    assert_eq!(
+        calls.all(CallQuery { key: Some(KeyId(1)), ..CallQuery::of(ALICE) }).last().unwrap().end,
+        EntryEnd::Answered
+    );
+}
+
+#[test]
+fn the_payload_of_a_refused_signature_is_told_for_a_day_and_never_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Hands::at(1_000_000);
+    let calls = Calls::open(folder.path(), &clock, small);
+    calls.records.record(calls.forged(ALICE, 1));
+    calls.records.flush();
+    let payload = || match &calls.all(CallQuery::of(ALICE))[0].end {
+        EntryEnd::Rejected(refusal) => refusal.payload.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(payload().as_deref(), Some("symbol=BTCUSDT"));
+    clock.forward(24 * 3600 + 1);
+    assert_eq!(payload(), None);
+    let mut folders = vec![folder.path().to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let bytes = std::fs::read(&path).unwrap();
+                assert!(!bytes.windows(14).any(|window| window == b"symbol=BTCUSDT"), "{}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn old_archives_are_removed_by_age_and_by_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Hands::at(1_000_000);
+    let calls = Calls::open(folder.path(), &clock, |settings| {
+        settings.segment_bytes = 1000;
+        settings.proven = Keep { age: Duration::from_secs(600), bytes: 1 << 30 };
+    });
+    for _ in 0..100 {
+        for _ in 0..10 {
+            calls.records.record(calls.proven(ALICE, 1));
+        }
+        calls.records.flush();
+        clock.forward(30);
+    }
+    calls.records.flush();
+    let found = calls.all(CallQuery::of(ALICE));
+    let oldest = found.last().unwrap().at;
+    let age = clock.now().micros_since(oldest) / 1_000_000;
+    assert!((600..900).contains(&age), "{age} s");
+}
+
+#[test]
+fn a_full_queue_drops_what_matters_least_and_counts_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Hands::at(1_000_000);
+    let calls = Calls::open(folder.path(), &clock, |settings| settings.queue = 0);
+    calls.records.record(calls.proven(ALICE, 1));
+    assert_eq!(calls.records.counts().dropped.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn files_that_cannot_be_written_are_told_and_used_again_when_they_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Hands::at(1_000_000);
+    let calls = Calls::open(folder.path(), &clock, small);
+    let proven = folder.path().join("proven");
+    std::fs::remove_dir_all(&proven).unwrap();
+    std::fs::write(&proven, b"in the way").unwrap();
+    calls.records.record(calls.proven(ALICE, 1));
+    calls.records.flush();
+    assert_eq!(calls.records.counts().failed.load(Ordering::Relaxed), 1);
+    std::fs::remove_file(&proven).unwrap();
+    std::fs::create_dir(&proven).unwrap();
+    // The first flush opens the files again, the second writes to them.
+    calls.records.flush();
+    calls.records.record(calls.proven(ALICE, 1));
+    calls.records.flush();
+    assert_eq!(calls.all(CallQuery::of(ALICE)).len(), 1);
+}
+
+#[test]
+fn a_cursor_reads_back() {
+    let clock = Hands::at(5);
+    let ids = RequestIds::new(u64::MAX - 7);
+    let cursor = Cursor { at: clock.now(), id: ids.next() };
+    assert_eq!(Cursor::parse(&cursor.text()), Some(cursor));
+    for bad in ["", "5", "5.", "x.00000000-0000-0000-0000-000000000000", "5.00000000-0000-0000-0000-00000000000g"] {
+        assert_eq!(Cursor::parse(bad), None, "{bad}");
+    }
+}
