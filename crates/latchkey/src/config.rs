@@ -18,7 +18,7 @@ pub mod mail;
 pub mod origin;
 pub mod source;
 
-use listen::{Listen, ListenFlags, Listeners};
+use listen::{AddressFrom, Listen, ListenFlags, Listeners};
 use mail::{Mail, Sms};
 use origin::Origin;
 use source::{Problem, Source};
@@ -67,6 +67,8 @@ pub struct Api {
     pub tls: Option<Tls>,
     /// `behind_proxy`: the proxies whose word on the caller's address is taken.
     pub behind_proxy: Vec<IpRule>,
+    /// `address_from`: how those proxies tell for whom they call.
+    pub address_from: Option<AddressFrom>,
 }
 
 /// What people use.
@@ -76,6 +78,8 @@ pub struct Console {
     pub origin: Origin,
     /// `behind_proxy`: see [`Api::behind_proxy`].
     pub behind_proxy: Vec<IpRule>,
+    /// `address_from`: see [`Api::address_from`]; a header.
+    pub address_from: Option<AddressFrom>,
 }
 
 /// What operators use.
@@ -212,10 +216,12 @@ impl Config {
                 names: file.api.names,
                 tls: file.api.tls.map(tls),
                 behind_proxy: proxies(&source, &file.api.behind_proxy)?,
+                address_from: file.api.address_from,
             },
             console: Console {
                 origin: file.console.origin.unwrap_or_else(|| Origin::localhost(listeners.console.0.port())),
                 behind_proxy: proxies(&source, &file.console.behind_proxy)?,
+                address_from: file.console.address_from,
             },
             ops: Ops { names: file.ops.names, tls: file.ops.tls.map(tls) },
             keys: Keys {
@@ -310,6 +316,7 @@ struct ApiTable {
     names: Vec<String>,
     tls: Option<Tls>,
     behind_proxy: Vec<Spanned<String>>,
+    address_from: Option<AddressFrom>,
 }
 
 #[derive(Default, Deserialize)]
@@ -318,6 +325,7 @@ struct ConsoleTable {
     listen: Option<Listen>,
     origin: Option<Origin>,
     behind_proxy: Vec<Spanned<String>>,
+    address_from: Option<AddressFrom>,
 }
 
 #[derive(Default, Deserialize)]

@@ -88,11 +88,11 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
     let addresses = Addresses::default().with(&args.listen);
     let token = credentials.operator_token();
     let listeners = Listeners {
-        api: Door { address: addresses.api.0, names: Vec::new(), tls: None, proxies: Vec::new() },
+        api: Door { address: addresses.api.0, names: Vec::new(), tls: None, proxies: None },
         console: addresses.console.0,
-        console_proxies: Vec::new(),
+        console_proxies: None,
         console_origin: None,
-        ops: Door { address: addresses.ops.0, names: Vec::new(), tls: None, proxies: Vec::new() },
+        ops: Door { address: addresses.ops.0, names: Vec::new(), tls: None, proxies: None },
         operators: vec![sha256(token.as_bytes())],
         sandbox: true,
     };

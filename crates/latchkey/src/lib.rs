@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod demo;
+pub mod descriptors;
 pub mod guard;
 pub mod listen;
 pub mod logging;

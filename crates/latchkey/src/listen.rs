@@ -1,19 +1,17 @@
 //! The three listeners of a house, and their common end.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::Router;
 use latchkey_authority::ip::IpRule;
 use latchkey_console::guard::Guard;
-use latchkey_gateway::edge::{Edge, PeerFilter, Settings};
+use latchkey_gateway::edge::{Edge, PeerFilter, Proxies, Settings, Word};
 use latchkey_protocol::Hosts;
 use latchkey_venue::sequencer::{End, Sequencing};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -21,10 +19,15 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::server::TlsStream;
 
 use crate::assemble::House;
+use crate::config::listen::AddressFrom;
+use crate::descriptors;
 use crate::ops::{self, Ops};
+
+mod pages;
+
+use pages::{Bounds, Pages};
 
 /// What to listen on, and as whom.
 pub struct Listeners {
@@ -33,7 +36,7 @@ pub struct Listeners {
     /// The door for people.
     pub console: SocketAddr,
     /// The proxies in front of the console; see [`Door::proxies`].
-    pub console_proxies: Vec<IpRule>,
+    pub console_proxies: Option<Proxies>,
     /// The origin that people type; absent: `http://localhost` with the console's port.
     pub console_origin: Option<String>,
     /// The door for operators.
@@ -52,8 +55,9 @@ pub struct Door {
     pub names: Vec<String>,
     /// TLS, when it is spoken.
     pub tls: Option<Arc<ServerConfig>>,
-    /// The proxies in front of it; when there are some, nobody else on another machine may connect.
-    pub proxies: Vec<IpRule>,
+    /// The proxies in front of it. When there are some and it speaks plain text, nobody else on another machine may
+    /// connect.
+    pub proxies: Option<Proxies>,
 }
 
 /// A house whose doors are open.
@@ -105,25 +109,39 @@ pub async fn open(house: House, sequencing: Sequencing, listeners: Listeners) ->
     let origin = listeners.console_origin.unwrap_or_else(|| format!("http://localhost:{}", console_at.port()));
 
     let mut tasks = JoinSet::new();
-    let settings = Settings::new(Hosts::new(names(api_at, &listeners.api.names)));
+    let standard = Settings::new(Hosts::new(names(api_at, &listeners.api.names)));
+    let connections_max = descriptors::connections(standard.connections_max)?;
+    let settings = Settings { connections_max, ..standard };
+    let speaks_tls = listeners.api.tls.is_some();
     let edge = Edge::new(Arc::clone(&house.line), settings, listeners.api.tls, Arc::clone(&house.door));
-    let edge = match proxies(listeners.api.proxies) {
+    let edge = match listeners.api.proxies {
         None => edge,
-        Some(allow) => edge.only_from(allow),
+        Some(proxies) if speaks_tls || proxies.word == Word::ProxyProtocol => edge.behind(proxies),
+        Some(proxies) => edge.only_from(peers(&proxies)).behind(proxies),
     };
     tasks.spawn(edge.run(api, stopped.clone()));
 
     let pages = latchkey_console::pages(latchkey_console::Settings { origin: origin.clone(), api: api_url.clone() });
-    tasks.spawn(serve(Either::Plain(console, proxies(listeners.console_proxies)), pages, stopped.clone()));
+    let pages = Pages {
+        router: pages,
+        tls: None,
+        peers: listeners.console_proxies.as_ref().map(peers),
+        proxies: listeners.console_proxies,
+        bounds: Bounds::STANDARD,
+    };
+    tasks.spawn(pages.serve(console, stopped.clone()));
 
     let known = names(ops_at, &listeners.ops.names);
     let guard = Guard::with_names(&ops_url, known.iter().map(String::as_str));
     let state = Ops { house: Arc::clone(&house), tokens: listeners.operators.into(), sandbox: listeners.sandbox };
-    let listener = match listeners.ops.tls {
-        None => Either::Plain(ops, None),
-        Some(config) => Either::Tls(ops, TlsAcceptor::from(config)),
+    let pages = Pages {
+        router: ops::router(state, guard),
+        tls: listeners.ops.tls.map(TlsAcceptor::from),
+        peers: None,
+        proxies: None,
+        bounds: Bounds::STANDARD,
     };
-    tasks.spawn(serve(listener, ops::router(state, guard), stopped.clone()));
+    tasks.spawn(pages.serve(ops, stopped.clone()));
 
     let (settling, guarded, until) = (Arc::clone(&house), Arc::clone(&house), stopped.clone());
     tasks.spawn(async move { settling.keep_settling(stopped).await });
@@ -169,15 +187,25 @@ impl Open {
     }
 }
 
-/// Lets listed proxies and this machine in; without a list, everyone.
-fn proxies(listed: Vec<IpRule>) -> Option<PeerFilter> {
-    if listed.is_empty() {
-        return None;
-    }
-    Some(Arc::new(move |peer| {
+/// The proxies of a configuration; none are listed where nothing is said about their word.
+pub fn proxies(listed: &[IpRule], word: Option<AddressFrom>) -> Option<Proxies> {
+    let word = match word? {
+        AddressFrom::Forwarded => Word::Forwarded,
+        AddressFrom::XForwardedFor => Word::XForwardedFor,
+        AddressFrom::ProxyProtocol => Word::ProxyProtocol,
+    };
+    let listed: Arc<[IpRule]> = listed.into();
+    let listed: PeerFilter = Arc::new(move |peer| {
         let peer = peer.to_canonical();
-        peer.is_loopback() || listed.iter().any(|rule| rule.contains(peer))
-    }))
+        listed.iter().any(|rule| rule.contains(peer))
+    });
+    Some(Proxies { listed, word })
+}
+
+/// Lets listed proxies and this machine in.
+fn peers(proxies: &Proxies) -> PeerFilter {
+    let listed = Arc::clone(&proxies.listed);
+    Arc::new(move |peer| peer.to_canonical().is_loopback() || listed(peer))
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -197,109 +225,6 @@ fn names(at: SocketAddr, more: &[String]) -> Vec<String> {
     names
 }
 
-async fn serve(listener: Either, router: Router, mut stopped: watch::Receiver<bool>) {
-    let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
-    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
-        tracing::error!(%error, "a listener ended");
-    }
-}
-
-/// A listener with or without TLS.
-enum Either {
-    Plain(TcpListener, Option<PeerFilter>),
-    Tls(TcpListener, TlsAcceptor),
-}
-
-/// A connection with or without TLS.
-enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl axum::serve::Listener for Either {
-    type Io = Stream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Stream, SocketAddr) {
-        /// Time for a handshake.
-        const HANDSHAKE: Duration = Duration::from_secs(5);
-        /// The wait after a connection that could not be accepted.
-        const PAUSE: Duration = Duration::from_millis(50);
-        loop {
-            let accepted = match self {
-                Self::Plain(listener, peers) => TcpListener::accept(listener).await.map(|(stream, peer)| {
-                    let allowed = peers.as_ref().is_none_or(|allow| allow(peer.ip()));
-                    allowed.then_some((Stream::Plain(stream), peer))
-                }),
-                Self::Tls(listener, acceptor) => match TcpListener::accept(listener).await {
-                    Err(error) => Err(error),
-                    Ok((stream, peer)) => match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                        Ok(Ok(stream)) => Ok(Some((Stream::Tls(Box::new(stream)), peer))),
-                        Ok(Err(_)) | Err(_) => Ok(None),
-                    },
-                },
-            };
-            match accepted {
-                Ok(Some(accepted)) => return accepted,
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
-                    // Out of descriptors: give the open connections a moment to end.
-                    tokio::time::timeout(PAUSE, std::future::pending::<()>()).await.ok();
-                }
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        match self {
-            Self::Plain(listener, _) | Self::Tls(listener, _) => TcpListener::local_addr(listener),
-        }
-    }
-}
-
-mod stream {
-    use std::io;
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
-
-    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-    use super::Stream;
-
-    impl AsyncRead for Stream {
-        fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-            match self.get_mut() {
-                Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-                Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-            }
-        }
-    }
-
-    impl AsyncWrite for Stream {
-        fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-            match self.get_mut() {
-                Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-                Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
-            }
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            match self.get_mut() {
-                Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-                Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-            }
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            match self.get_mut() {
-                Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-                Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use latchkey_authority::ip::IpForms;
@@ -309,14 +234,17 @@ mod tests {
 
     #[test]
     fn listed_proxies_and_this_machine_alone_may_connect() {
-        assert!(proxies(Vec::new()).is_none(), "without a list everyone may");
+        assert!(proxies(&[], None).is_none(), "without a list everyone may");
         let listed = IpRule::parse_list("192.0.2.0/24", IpForms::AddressesAndNetworks, &Policy::default()).unwrap();
-        let allow = proxies(listed).unwrap();
+        let proxies = proxies(&listed, Some(AddressFrom::Forwarded)).unwrap();
+        let allow = peers(&proxies);
         for peer in ["192.0.2.7", "::ffff:192.0.2.7", "127.0.0.1", "::1"] {
             assert!(allow(peer.parse().unwrap()), "{peer}");
         }
         for peer in ["192.0.3.7", "2001:db8::1", "::ffff:192.0.3.7"] {
             assert!(!allow(peer.parse().unwrap()), "{peer}");
         }
+        assert!((proxies.listed)("::ffff:192.0.2.7".parse().unwrap()));
+        assert!(!(proxies.listed)("127.0.0.1".parse().unwrap()), "this machine may connect, but is believed nothing");
     }
 }

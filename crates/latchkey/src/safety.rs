@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::listen::Listen;
+use crate::config::listen::{AddressFrom, Listen};
 use crate::config::mail::MailTls;
 use crate::config::{Config, VenueKind, VenueLog};
 
@@ -26,6 +26,15 @@ pub enum Unsafe {
     /// Other machines reach the console over plain text.
     #[error("`[console] listen` is `{0}`, which other machines reach: list its proxies in `behind_proxy`")]
     PublicConsole(Listen),
+    /// Proxies are listed, and nothing says how they tell who calls; or the other way round.
+    #[error(
+        "`[{0}]` needs both `behind_proxy` and `address_from` or neither: which proxies, and by which word of theirs a \
+         caller's address is found"
+    )]
+    ProxyWord(&'static str),
+    /// A preamble before the console's requests.
+    #[error("`[console] address_from` is `proxy-protocol`: the console takes `forwarded` or `x-forwarded-for`")]
+    ConsolePreamble,
     /// Other machines reach the operators' listener over plain text.
     #[error("`[ops] listen` is `{0}`, which other machines reach: give it `[ops.tls]` or a loopback address")]
     PublicOps(Listen),
@@ -140,6 +149,17 @@ fn listeners(config: &Config) -> Vec<Unsafe> {
     }
     if !at.console.is_loopback() && config.console.behind_proxy.is_empty() {
         found.push(Unsafe::PublicConsole(at.console));
+    }
+    let (api, console) = (&config.api, &config.console);
+    for (table, listed, word) in
+        [("api", &api.behind_proxy, api.address_from), ("console", &console.behind_proxy, console.address_from)]
+    {
+        if listed.is_empty() == word.is_some() {
+            found.push(Unsafe::ProxyWord(table));
+        }
+    }
+    if console.address_from == Some(AddressFrom::ProxyProtocol) {
+        found.push(Unsafe::ConsolePreamble);
     }
     if !at.ops.is_loopback() && config.ops.tls.is_none() {
         found.push(Unsafe::PublicOps(at.ops));

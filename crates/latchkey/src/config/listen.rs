@@ -47,6 +47,18 @@ impl<'de> serde::Deserialize<'de> for Listen {
     }
 }
 
+/// How the proxies in front of a listener tell for whom they call. One way counts; the others are ignored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AddressFrom {
+    /// By the header `Forwarded` (RFC 7239).
+    Forwarded,
+    /// By the header `X-Forwarded-For`.
+    XForwardedFor,
+    /// By the PROXY protocol, version 1 or 2, at the start of every connection.
+    ProxyProtocol,
+}
+
 /// Where each listener is bound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Listeners {

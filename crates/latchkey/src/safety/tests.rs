@@ -8,6 +8,7 @@ data_dir = "/data"
 [api]
 listen = "0.0.0.0:8600"
 behind_proxy = ["10.0.0.0/8"]
+address_from = "forwarded"
 [console]
 listen = "127.0.0.1:8601"
 origin = "https://console.example.com"
@@ -62,20 +63,36 @@ fn found_with(change: impl FnOnce(&mut Facts)) -> Vec<Unsafe> {
 fn a_safe_configuration_has_no_reason() {
     assert_eq!(found(&[]), []);
     let tls = "[api.tls]\ncertificate = \"c\"\nkey = \"k\"\n[console]";
-    assert_eq!(found(&[("behind_proxy = [\"10.0.0.0/8\"]", ""), ("[console]", tls)]), []);
-    assert_eq!(found(&[("0.0.0.0:8600", "[::1]:8600"), ("behind_proxy = [\"10.0.0.0/8\"]", "")]), []);
+    assert_eq!(found(&[("behind_proxy = [\"10.0.0.0/8\"]\naddress_from = \"forwarded\"", ""), ("[console]", tls)]), []);
+    assert_eq!(
+        found(&[("0.0.0.0:8600", "[::1]:8600"), ("behind_proxy = [\"10.0.0.0/8\"]\naddress_from = \"forwarded\"", "")]),
+        []
+    );
     assert_eq!(found_with(|facts| facts.data_dir.fact = FileFact::Missing), [], "it is made private at the start");
 }
 
 #[test]
 fn a_public_listener_needs_tls_or_a_listed_proxy() {
     let api = [Unsafe::PublicApi("0.0.0.0:8600".parse().unwrap())];
-    assert_eq!(found(&[("behind_proxy = [\"10.0.0.0/8\"]", "")]), api);
-    assert_eq!(found(&[("[\"10.0.0.0/8\"]", "[]")]), api);
+    assert_eq!(found(&[("behind_proxy = [\"10.0.0.0/8\"]\naddress_from = \"forwarded\"", "")]), api);
+    let [unsafe_api] = api.clone();
+    assert_eq!(found(&[("[\"10.0.0.0/8\"]", "[]")]), [unsafe_api, Unsafe::ProxyWord("api")]);
     let console = [Unsafe::PublicConsole("192.0.2.1:8601".parse().unwrap())];
     assert_eq!(found(&[("127.0.0.1:8601", "192.0.2.1:8601")]), console);
-    let listed = "192.0.2.1:8601\"\nbehind_proxy = [\"192.0.2.9\"]\n#";
+    let listed = "192.0.2.1:8601\"\nbehind_proxy = [\"192.0.2.9\"]\naddress_from = \"x-forwarded-for\"\n#";
     assert_eq!(found(&[("127.0.0.1:8601", listed)]), []);
+}
+
+#[test]
+fn proxies_and_their_word_come_together() {
+    let word = "address_from = \"forwarded\"";
+    assert_eq!(found(&[(word, "")]), [Unsafe::ProxyWord("api")]);
+    assert_eq!(found(&[(word, "address_from = \"proxy-protocol\"")]), []);
+    let console = |lines: &str| found(&[("127.0.0.1:8601\"", &format!("127.0.0.1:8601\"\n{lines}"))]);
+    assert_eq!(console("behind_proxy = [\"192.0.2.9\"]"), [Unsafe::ProxyWord("console")]);
+    assert_eq!(console("address_from = \"forwarded\""), [Unsafe::ProxyWord("console")]);
+    let preamble = console("behind_proxy = [\"192.0.2.9\"]\naddress_from = \"proxy-protocol\"");
+    assert_eq!(preamble, [Unsafe::ConsolePreamble]);
 }
 
 #[test]
