@@ -5,6 +5,7 @@
 mod audit;
 mod call_records;
 mod crash;
+mod force;
 mod import;
 mod journal;
 mod live;

@@ -126,3 +126,9 @@ pub(crate) fn with_effect(mut change: Change, effect: Effect) -> Change {
     change.effects.push(effect);
     change
 }
+
+/// How many cases a long test tries.
+#[expect(clippy::disallowed_methods, reason = "how a long run is asked for")]
+pub(crate) fn cases(few: u64) -> u64 {
+    std::env::var("LATCHKEY_PROOF_CASES").map_or(few, |cases| cases.parse().unwrap())
+}
