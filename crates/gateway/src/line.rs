@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_admission::call::{RawCall, RequestIds};
+use latchkey_admission::call::{RawCall, RequestIds, Source};
 use latchkey_admission::limiter::Limiter;
 use latchkey_admission::ports::{Clock, Keys, OpenMaterial, Recorder, Venue};
 use latchkey_admission::replay::Replay;
@@ -64,6 +64,17 @@ impl Line {
     /// Whether `peer` may open one more connection.
     pub fn may_connect(&self, peer: IpAddr) -> bool {
         self.parts.limiter.connect(peer, self.parts.clock.now())
+    }
+
+    /// The reply to a caller that is banned, before its body is read; `None` for everyone else.
+    pub fn turn_away(&self, source: Source, path: &str) -> Option<Reply> {
+        let parts = &self.parts;
+        let rejection = parts.limiter.admit(source.address, path, parts.clock.now()).err()?;
+        let (recorder, clock) = (Arc::clone(&parts.recorder), Arc::clone(&parts.clock));
+        let mut trail = Trail::open(recorder, clock, parts.ids.next(), source);
+        let outcome = Outcome::Rejected(rejection);
+        trail.finish(&outcome);
+        Some(respond(&outcome, &trail))
     }
 
     /// Takes a request from its bytes to its reply.

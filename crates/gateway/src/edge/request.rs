@@ -65,6 +65,9 @@ impl Edge {
         }
         let source = self.source(&head.headers, caller)?;
         let path = head.uri.path();
+        if let Some(reply) = self.line.turn_away(source, path) {
+            return Ok(reply);
+        }
         let body = self.body(body, self.line.body_max(head.method.as_str(), path).unwrap_or(GET_BODY_MAX)).await?;
         let raw = RawCall {
             method: head.method.as_str(),
