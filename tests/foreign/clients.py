@@ -7,6 +7,7 @@ from binance_common.configuration import ConfigurationRestAPI
 from binance_common.utils import send_request
 from binance_sdk_margin_trading.margin_trading import MarginTrading
 from binance_sdk_spot.spot import Spot
+from binance_sdk_sub_account.sub_account import SubAccount
 from binance_sdk_wallet.wallet import Wallet
 
 from latchkey import HOME, From, Key
@@ -38,6 +39,11 @@ def spot(api: str, key: Key | None = None, source: str = HOME):
 def margin(api: str, key: Key | None = None, source: str = HOME):
     """`binance-sdk-margin-trading`."""
     return _from(MarginTrading(config_rest_api=_configuration(api, key)).rest_api, source)
+
+
+def sub_account(api: str, key: Key | None = None, source: str = HOME):
+    """`binance-sdk-sub-account`."""
+    return _from(SubAccount(config_rest_api=_configuration(api, key)).rest_api, source)
 
 
 def wallet(api: str, key: Key | None = None, source: str = HOME):

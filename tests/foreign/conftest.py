@@ -9,6 +9,9 @@ from latchkey import KEY_TYPES, Caller, Key, Server
 
 TRADER = "trader@example.com"
 BYSTANDER = "bystander@example.com"
+SUB = "sub@example.com"
+STRANGERS_SUB = "sub-of-bystander@example.com"
+DEBTOR = "debtor@example.com"
 WORLD = Path(__file__).with_name("world.toml")
 
 # What the SDKs log when an answer does not have the types that they declare. They then go on with

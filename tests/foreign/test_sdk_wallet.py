@@ -26,6 +26,15 @@ def test_account_and_its_state(server, key):
     assert client.account_api_trading_status().data().data.is_locked is False
 
 
+def test_switches_of_fast_withdrawals_are_taken_from_who_may_trade(server, key, reader):
+    client = clients.wallet(server.api, key)
+    assert client.enable_fast_withdraw_switch().data() == {}
+    assert client.disable_fast_withdraw_switch().data() == {}
+    with pytest.raises(BadRequestError) as error:
+        clients.wallet(server.api, reader).enable_fast_withdraw_switch()
+    assert error.value.status_code == -2015
+
+
 def test_coins_and_fees(server, key):
     client = clients.wallet(server.api, key)
     coins = {coin.coin: coin for coin in client.all_coins_information().data()}

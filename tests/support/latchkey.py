@@ -131,6 +131,14 @@ class Server:
                 return Key(kind, entry["apiKey"], private, account, label)
         raise LookupError(f"no key `{label}` of `{account}` in credentials.json")
 
+    def operate(self, method: str, path: str, body: dict) -> requests.Response:
+        """An operator's call with the token that the server wrote down."""
+        token = next(entry["operatorToken"] for entry in self.credentials() if "operatorToken" in entry)
+        session = requests.Session()
+        session.trust_env = False
+        headers = {"Authorization": f"Bearer {token}"}
+        return session.request(method, self.ops + path, json=body, headers=headers, timeout=20)
+
     def kill(self):
         """SIGKILL: nothing is flushed, nothing is said."""
         self.process.send_signal(signal.SIGKILL)
@@ -177,7 +185,7 @@ class Answer:
 
 
 class Caller:
-    """Signs and sends raw calls over one kept connection; everything goes in the query."""
+    """Signs and sends raw calls over one kept connection; everything goes in the query but a `form`."""
 
     def __init__(self, api: str, key: Key | None = None, source: str = HOME):
         self.api, self.key = api, key
@@ -185,15 +193,17 @@ class Caller:
         self.session.trust_env = False
         self.session.mount("http://", From(source))
 
-    def call(self, method: str, path: str, **parameters) -> Answer:
-        headers, query = {}, encode(parameters)
+    def call(self, method: str, path: str, form: dict | None = None, **parameters) -> Answer:
+        headers, query, body = {}, encode(parameters), encode(form or {})
         if self.key:
             parameters.setdefault("timestamp", int(time.time() * 1000))
             query = encode(parameters)
-            query += "&signature=" + requests.utils.quote(self.key.sign(query), safe="")
+            query += "&signature=" + requests.utils.quote(self.key.sign(query + body), safe="")
             headers["X-MBX-APIKEY"] = self.key.api_key
+        if body:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
         url = self.api + path + ("?" + query if query else "")
-        answer = self.session.request(method, url, headers=headers, timeout=20)
+        answer = self.session.request(method, url, headers=headers, data=body or None, timeout=20)
         return Answer(answer.status_code, answer.json(), dict(answer.headers))
 
 

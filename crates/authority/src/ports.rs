@@ -9,16 +9,18 @@ use latchkey_crypto::key_type::KeyType;
 use latchkey_protocol::{AccountId, ApiKey, KeyId, Timestamp};
 use zeroize::Zeroizing;
 
-/// The four ports, tied together by whoever assembles the house.
+/// The ports, tied together by whoever assembles the house.
 pub trait Ports: Send + Sync {
     /// Where records rest.
-    type Store: Store;
+    type Store: Store + Notes + Directory;
     /// What seals secrets and delivers randomness.
     type Secrets: Secrets;
     /// What admits calls on this node.
     type Live: Live;
     /// What delivers effects to the exchange.
     type Outbox: Outbox;
+    /// Where faces keep short-lived records.
+    type Shelf: Shelf;
 
     /// The store.
     fn store(&self) -> &Self::Store;
@@ -28,6 +30,8 @@ pub trait Ports: Send + Sync {
     fn live(&self) -> &Self::Live;
     /// The outbox.
     fn outbox(&self) -> &Self::Outbox;
+    /// The shelf.
+    fn shelf(&self) -> &Self::Shelf;
 }
 
 /// Where accounts, keys, audit records and the outbox rest.

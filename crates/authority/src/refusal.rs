@@ -174,9 +174,6 @@ pub enum Refusal {
     /// Asset sub-accounts have no keys managed by signed calls.
     #[error("this is not possible for an asset sub-account")]
     AssetSubAccount,
-    /// The addressed account is not a sub-account of the caller.
-    #[error("there is no such sub-account")]
-    SubAccountUnknown,
     /// Terms, controls and identity are the master's.
     #[error("this is decided by the master account")]
     DecidedByMaster,
@@ -249,7 +246,7 @@ impl Refusal {
             Self::PublicKey(error) => code::BAD_PUBLIC_KEY.with([sentence(&error.to_string())]),
             Self::TooManySymbols(_) => invalid("symbols"),
             Self::CreatedOutOfRange => invalid("created"),
-            Self::EmailTaken | Self::SubAccountUnknown | Self::MasterUnknown | Self::MasterIsSubAccount => {
+            Self::EmailTaken | Self::MasterUnknown | Self::MasterIsSubAccount => {
                 invalid("email")
             }
             Self::ApiKeyTaken => invalid("apiKey"),

@@ -1,27 +1,31 @@
 //! The one way to change an account or a key: load, decide, save, tell.
 //!
+//! What a rule refuses is noted in the audit chain, unless time or a world asked; a demand for a proof is no refusal.
+//!
 //! A future of this service must be driven to its end once started: one that is dropped between the commit and the
 //! word to the live keys leaves a durable change that is not in force until the store's feed brings it.
 
-use crate::account::Account;
-use crate::caller::Caller;
-use crate::change::{Change, Committed, Direction};
-use crate::effective::effective_permissions;
-use crate::issue::{
-    self, Case, FixedText, Minted, MintedProof, NewAccount, NewKey, NewProof, NewSpecialKey, SpecialTarget,
-};
-use crate::key::{KeyRecord, Scope, make_key_id};
+use crate::caller::{Caller, Via};
+use crate::change::{Action, AuditEvent, Change, Committed, Direction, Outcome};
+use crate::issue::{Case, FixedText, Makers, Minted, MintedProof, NewProof};
+use crate::key::{KeyRecord, make_key_id};
 use crate::policy::Policy;
 use crate::ports::{
-    ExchangeFacts, Live, Loaded, NotSettled, Outbox, Ports, Purpose, SealFor, Secrets, Store, StoreError, Unique,
+    Directory, Live, Loaded, NotSettled, Notes, Outbox, Ports, Purpose, SealFor, Secrets, Store, StoreError, Unique,
 };
 use crate::refusal::Refusal;
-use crate::view::{AccountInfoView, ApiRestrictionsView, SpecialKeyView};
 use latchkey_crypto::entropy::draw;
 use latchkey_crypto::key_type::KeyType;
 use latchkey_crypto::public_key::PublicKey;
 use latchkey_crypto::secret::{SecretKey, generate_key_text};
 use latchkey_protocol::{AccountId, ApiKey, KeyId, Timestamp};
+
+mod accounts;
+mod factors;
+mod keys;
+mod lookup;
+mod special;
+mod time;
 
 /// The service that every door asks: consoles, signed endpoints, worlds.
 pub struct Authority<P> {
@@ -38,16 +42,15 @@ pub struct Created {
 }
 
 impl Created {
-    fn of(committed: Option<Committed>, secret: Option<SecretKey>) -> Result<Self, AuthorityError> {
-        let record = only(committed.map(|committed| committed.keys).unwrap_or_default())?;
+    fn of(committed: Option<Committed>, id: KeyId, secret: Option<SecretKey>) -> Result<Self, AuthorityError> {
+        let keys = committed.map(|committed| committed.keys).unwrap_or_default();
+        let record = keys.into_iter().find(|key| key.id == id).ok_or_else(unreturned)?;
         Ok(Self { record, secret })
     }
 }
 
-/// The one record that a change wrote.
-fn only<T>(records: Vec<T>) -> Result<T, AuthorityError> {
-    let missing = || AuthorityError::Store(StoreError::Unavailable("the store did not return what it wrote".into()));
-    records.into_iter().next().ok_or_else(missing)
+fn unreturned() -> AuthorityError {
+    AuthorityError::Store(StoreError::Unavailable("the store did not return what it wrote".into()))
 }
 
 /// Why the service did not do as asked.
@@ -65,6 +68,36 @@ pub enum AuthorityError {
     /// The change is stored, and will be in force when the exchange has done its part.
     #[error("the change is stored, but not in force yet")]
     NotSettled(#[from] NotSettled),
+}
+
+/// Who asks for what, and what must be loaded to decide on it.
+#[derive(Clone, Copy)]
+struct Ask<'a> {
+    caller: &'a Caller,
+    account: AccountId,
+    /// The key that is addressed, for the note of a refusal.
+    key: Option<KeyId>,
+    action: Action,
+    reach: Reach,
+    now: Timestamp,
+}
+
+/// How much a decision sees besides the account, its master and its keys.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// Nothing.
+    Account,
+    /// The sub-accounts with their keys.
+    SubAccounts,
+    /// Those, and which key made which.
+    Lineage,
+}
+
+/// What [`Reach`] asked for.
+#[derive(Default)]
+struct Family {
+    subs: Vec<Loaded>,
+    makers: Makers,
 }
 
 /// Tries before [`AuthorityError::Busy`]. Each round at least one of those who compete commits, so this is how many
@@ -87,256 +120,96 @@ impl<P: Ports> Authority<P> {
         &self.ports
     }
 
-    /// Opens an account.
-    ///
-    /// # Errors
-    /// [`AuthorityError`]; see [`issue::create_account`].
-    pub async fn create_account(
-        &self,
-        caller: &Caller,
-        new: &NewAccount,
-        now: Timestamp,
-    ) -> Result<Account, AuthorityError> {
-        let store = self.ports.store();
-        if store.account_by_email(&new.email).await.map_err(AuthorityError::Store)?.is_some() {
-            return Err(Refusal::EmailTaken.into());
-        }
-        let id = store.next_account_id().await.map_err(AuthorityError::Store)?;
-        let seal = SealFor { purpose: Purpose::TotpSeed, account: id, key: None };
-        let totp = new.totp.as_ref().map(|seed| self.ports.secrets().seal(seal, seed.expose()));
-        for _ in 0..ATTEMPTS_MAX {
-            let master = self.master(new).await?;
-            let change = issue::create_account(caller, new, id, totp.clone(), master.as_ref(), now)?;
-            if let Some(committed) = self.commit(change).await? {
-                return only(committed.accounts);
-            }
-        }
-        Err(AuthorityError::Busy)
-    }
-
-    /// Makes a standard key for `account`.
-    ///
-    /// # Errors
-    /// [`AuthorityError`]; see [`issue::create_key`].
-    pub async fn create_key(
-        &self,
-        caller: &Caller,
-        account: AccountId,
-        new: &NewKey,
-        now: Timestamp,
-    ) -> Result<Created, AuthorityError> {
-        let (minted, secret) = self.mint(account, &new.proof, &new.fixed, now).await?;
-        let decide = |case: Case<'_>| issue::create_key(case, new, &minted).map(Some);
-        Created::of(self.change(caller, account, now, decide).await?, secret)
-    }
-
-    /// Makes a margin special key for the caller's account; the exchange is in special-key mode before it is in use.
-    ///
-    /// # Errors
-    /// [`AuthorityError`]; see [`issue::create_special_key`].
-    pub async fn create_special_key(
-        &self,
-        caller: &Caller,
-        new: &NewSpecialKey,
-        facts: ExchangeFacts,
-        now: Timestamp,
-    ) -> Result<Created, AuthorityError> {
-        let (minted, secret) = self.mint(caller.account, &new.proof, &new.fixed, now).await?;
-        let decide = |case: Case<'_>| issue::create_special_key(case, new, &minted, &facts).map(Some);
-        Created::of(self.change(caller, caller.account, now, decide).await?, secret)
-    }
-
-    /// Replaces the IP list of a special key of `scope`.
-    ///
-    /// # Errors
-    /// [`AuthorityError`]; see [`issue::edit_special_key_ip`].
-    pub async fn edit_special_key_ip(
-        &self,
-        caller: &Caller,
-        api_key: ApiKey,
-        scope: Scope,
-        ips: &str,
-        now: Timestamp,
-    ) -> Result<(), AuthorityError> {
-        let decide = |case: Case<'_>| issue::edit_special_key_ip(case, api_key, scope, ips).map(Some);
-        self.change(caller, caller.account, now, decide).await.map(drop)
-    }
-
-    /// Deletes special keys of `scope`; they are dead when this returns.
-    ///
-    /// # Errors
-    /// [`AuthorityError`]; see [`issue::delete_special_keys`].
-    pub async fn delete_special_keys(
-        &self,
-        caller: &Caller,
-        target: &SpecialTarget,
-        scope: Scope,
-        now: Timestamp,
-    ) -> Result<(), AuthorityError> {
-        let decide = |case: Case<'_>| issue::delete_special_keys(case, target, scope).map(Some);
-        self.change(caller, caller.account, now, decide).await.map(drop)
-    }
-
-    /// One special key of `scope`.
-    ///
-    /// # Errors
-    /// [`AuthorityError`]; see [`issue::special_key`].
-    pub async fn special_key(
-        &self,
-        caller: &Caller,
-        api_key: ApiKey,
-        scope: Scope,
-        now: Timestamp,
-    ) -> Result<SpecialKeyView, AuthorityError> {
-        let loaded = self.load(caller.account).await?;
-        Ok(issue::special_key(
-            Case { policy: &self.policy, loaded: &loaded, caller, maker: None, now },
-            api_key,
-            scope,
-        )?)
-    }
-
-    /// The special keys of `scope`.
-    ///
-    /// # Errors
-    /// [`AuthorityError`]; see [`issue::special_keys`].
-    pub async fn special_keys(
-        &self,
-        caller: &Caller,
-        scope: Scope,
-        now: Timestamp,
-    ) -> Result<Vec<SpecialKeyView>, AuthorityError> {
-        let loaded = self.load(caller.account).await?;
-        Ok(issue::special_keys(Case { policy: &self.policy, loaded: &loaded, caller, maker: None, now }, scope)?)
-    }
-
-    /// Deletes a key of `account`; it is dead when this returns.
-    ///
-    /// # Errors
-    /// [`AuthorityError`]; see [`issue::delete_key`].
-    pub async fn delete_key(
-        &self,
-        caller: &Caller,
-        account: AccountId,
-        key: KeyId,
-        now: Timestamp,
-    ) -> Result<(), AuthorityError> {
-        self.change(caller, account, now, |case| issue::delete_key(case, key)).await.map(drop)
-    }
-
-    /// Puts a key of `account` out of use; it is refused when this returns.
-    ///
-    /// # Errors
-    /// [`AuthorityError`]; see [`issue::disable_key`].
-    pub async fn disable_key(
-        &self,
-        caller: &Caller,
-        account: AccountId,
-        key: KeyId,
-        now: Timestamp,
-    ) -> Result<(), AuthorityError> {
-        self.change(caller, account, now, |case| issue::disable_key(case, key)).await.map(drop)
-    }
-
-    /// Puts a disabled key of `account` back into use.
-    ///
-    /// # Errors
-    /// [`AuthorityError`]; see [`issue::enable_key`].
-    pub async fn enable_key(
-        &self,
-        caller: &Caller,
-        account: AccountId,
-        key: KeyId,
-        now: Timestamp,
-    ) -> Result<(), AuthorityError> {
-        self.change(caller, account, now, |case| issue::enable_key(case, key)).await.map(drop)
-    }
-
-    /// Freezes an account and with it its sub-accounts: none of their keys is admitted when this returns.
-    ///
-    /// # Errors
-    /// [`AuthorityError`]; see [`issue::freeze_account`].
-    pub async fn freeze_account(
-        &self,
-        caller: &Caller,
-        account: AccountId,
-        reason: &str,
-        cancel_orders: bool,
-        now: Timestamp,
-    ) -> Result<(), AuthorityError> {
-        let decide = |case: Case<'_>| issue::freeze_account(case, reason, cancel_orders);
-        self.change(caller, account, now, decide).await.map(drop)
-    }
-
-    /// Ends a freeze.
-    ///
-    /// # Errors
-    /// [`AuthorityError`]; see [`issue::unfreeze_account`].
-    pub async fn unfreeze_account(
-        &self,
-        caller: &Caller,
-        account: AccountId,
-        now: Timestamp,
-    ) -> Result<(), AuthorityError> {
-        self.change(caller, account, now, issue::unfreeze_account).await.map(drop)
-    }
-
-    /// What the calling key may do now.
-    ///
-    /// # Errors
-    /// [`Refusal::KeyUnknown`] when the caller is no key; [`AuthorityError::Store`].
-    pub async fn api_restrictions(
-        &self,
-        caller: &Caller,
-        now: Timestamp,
-    ) -> Result<ApiRestrictionsView, AuthorityError> {
-        let loaded = self.load(caller.account).await?;
-        let owner = loaded.owner()?;
-        let key = loaded.keys.iter().find(|key| Some(key.id) == caller.key()).ok_or(Refusal::KeyUnknown)?;
-        Ok(ApiRestrictionsView::of(key, &effective_permissions(&self.policy, &owner, key, now)))
-    }
-
-    /// Level and products of the caller's account.
-    ///
-    /// # Errors
-    /// [`AuthorityError::Store`].
-    pub async fn account_info(&self, caller: &Caller, now: Timestamp) -> Result<AccountInfoView, AuthorityError> {
-        let loaded = self.load(caller.account).await?;
-        Ok(AccountInfoView::of(&loaded.owner()?, now))
-    }
-
     async fn load(&self, account: AccountId) -> Result<Loaded, AuthorityError> {
         let loaded = self.ports.store().load(account).await.map_err(AuthorityError::Store)?;
         loaded.ok_or_else(|| Refusal::AccountUnknown.into())
     }
 
-    /// The account that `new` names as its master.
-    async fn master(&self, new: &NewAccount) -> Result<Option<Account>, AuthorityError> {
-        let Some(email) = &new.sub_of else { return Ok(None) };
-        match self.ports.store().account_by_email(email).await.map_err(AuthorityError::Store)? {
-            Some(id) => Ok(Some(self.load(id).await?.account)),
-            None => Ok(None),
-        }
-    }
-
     /// Loads and decides until the decision commits on what it saw. `None`: there was nothing to change.
     async fn change(
         &self,
-        caller: &Caller,
-        account: AccountId,
-        now: Timestamp,
-        decide: impl Fn(Case<'_>) -> Result<Option<Change>, Refusal>,
+        ask: Ask<'_>,
+        decide: impl Fn(Case<'_>, &Family) -> Result<Option<Change>, Refusal>,
     ) -> Result<Option<Committed>, AuthorityError> {
+        let changed = self.try_change(ask, decide).await;
+        if let Err(AuthorityError::Refused(refusal)) = &changed {
+            self.note_refusal(ask, refusal).await?;
+        }
+        changed
+    }
+
+    async fn try_change(
+        &self,
+        ask: Ask<'_>,
+        decide: impl Fn(Case<'_>, &Family) -> Result<Option<Change>, Refusal>,
+    ) -> Result<Option<Committed>, AuthorityError> {
+        let Ask { caller, account, now, .. } = ask;
         for _ in 0..ATTEMPTS_MAX {
             let loaded = self.load(account).await?;
-            let Some(change) = decide(Case { policy: &self.policy, loaded: &loaded, caller, maker: None, now })? else {
-                return Ok(None);
-            };
+            let Ok(maker) = self.maker(caller, &loaded).await? else { continue };
+            let family = self.family(&loaded, ask.reach).await?;
+            let case = Case { policy: &self.policy, loaded: &loaded, caller, maker: maker.as_ref(), now };
+            let Some(change) = decide(case, &family)? else { return Ok(None) };
             if let Some(committed) = self.commit(change).await? {
                 return Ok(Some(committed));
             }
         }
         Err(AuthorityError::Busy)
+    }
+
+    /// The calling key, when it is one of the master and acts on a sub-account. `Err`: the master changed meanwhile.
+    async fn maker(&self, caller: &Caller, loaded: &Loaded) -> Result<Result<Option<KeyRecord>, ()>, AuthorityError> {
+        let (Some(id), Some(master)) = (caller.key(), &loaded.master) else { return Ok(Ok(None)) };
+        if caller.account != master.id {
+            return Ok(Ok(None));
+        }
+        let keeper = self.load(master.id).await?;
+        if keeper.account.version != master.version {
+            return Ok(Err(()));
+        }
+        Ok(Ok(keeper.keys.into_iter().find(|key| key.id == id)))
+    }
+
+    async fn family(&self, loaded: &Loaded, reach: Reach) -> Result<Family, AuthorityError> {
+        let mut family = Family::default();
+        if reach == Reach::Account {
+            return Ok(family);
+        }
+        let store = self.ports.store();
+        for sub in store.sub_accounts(loaded.account.id).await.map_err(AuthorityError::Store)? {
+            family.subs.push(self.load(sub.id).await?);
+        }
+        if reach == Reach::Lineage {
+            let mut keys = Vec::new();
+            for of in core::iter::once(loaded).chain(&family.subs) {
+                keys.extend(store.all_keys(of.account.id).await.map_err(AuthorityError::Store)?);
+            }
+            family.makers = keys.iter().collect();
+        }
+        Ok(family)
+    }
+
+    /// Writes down what was refused. An attempt on somebody else's account is told of the one who made it.
+    async fn note_refusal(&self, ask: Ask<'_>, refusal: &Refusal) -> Result<(), AuthorityError> {
+        let Ask { caller, account, key, action, now, .. } = ask;
+        let account = match (&caller.via, refusal) {
+            (Via::World | Via::System, _) | (_, Refusal::StepUpNeeded(_)) => return Ok(()),
+            (Via::Owner | Via::Key { .. }, Refusal::NotYourAccount | Refusal::AccountUnknown) => caller.account,
+            (Via::Owner | Via::Key { .. } | Via::Operator(_), _) => account,
+        };
+        let event = AuditEvent {
+            at: now,
+            who: caller.actor(),
+            from: caller.from,
+            action,
+            account,
+            key,
+            before: Vec::new(),
+            after: Vec::new(),
+            outcome: Outcome::Refused(refusal.to_string()),
+            with: caller.factors(),
+        };
+        self.ports.store().note(event).await.map(drop).map_err(AuthorityError::Store)
     }
 
     /// Saves a change and puts it in force, in the order of its direction. `None`: others were faster.

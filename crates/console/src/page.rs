@@ -4,6 +4,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue};
 
 use crate::Settings;
+use crate::problem::ROWS;
 
 /// A page and its type.
 type Page = ([(HeaderName, HeaderValue); 1], String);
@@ -26,7 +27,28 @@ pub(crate) fn landing(settings: &Settings) -> Page {
          <h1>Latchkey</h1>\
          <p>This server issues API keys and checks every request that is signed with one.</p>\
          <p>Programs connect to <code>{api}</code>. From a terminal: <code>latchkey call GET /api/v3/time --base-url {api}</code>.</p>\
-         <p>Keys are managed with a signed call of the key itself or by an operator; this page reads nothing.</p>\
+         <p>Accounts and keys are managed by the API under <code>/v1</code>; <a href=\"/v1/openapi.json\">its description</a>\
+         is for programs, its errors are explained <a href=\"/docs/errors\">here</a>. This page reads nothing.</p>\
+         </main></body></html>\n"
+    );
+    ([(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))], html)
+}
+
+/// What every problem of the management API means: where their `type` leads to.
+pub(crate) fn errors() -> Page {
+    let mut rows = String::new();
+    for row in ROWS {
+        let (name, status, title) = (row.name, row.status, escape(row.title));
+        rows.push_str(&format!("<tr id=\"{name}\"><td><code>{name}</code></td><td>{status}</td><td>{title}</td></tr>"));
+    }
+    let html = format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Errors of the management API</title>\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+         <link rel=\"stylesheet\" href=\"/style.css\"></head><body><main>\
+         <h1>Errors of the management API</h1>\
+         <p>Every error is a problem document (RFC 9457); its <code>type</code> leads to a line of this table, its\
+         <code>detail</code> says what happened.</p>\
+         <table><thead><tr><th>name</th><th>status</th><th>meaning</th></tr></thead><tbody>{rows}</tbody></table>\
          </main></body></html>\n"
     );
     ([(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))], html)

@@ -11,24 +11,26 @@ use latchkey_admission::limiter::Limits;
 use latchkey_admission::ports::Clock;
 use latchkey_admission::replay::{self, Replay};
 use latchkey_admission::{AHEAD_MAX_US, Rules};
-use latchkey_authority::account::Account;
 use latchkey_authority::policy::Policy;
 use latchkey_authority::ports::Ports;
 use latchkey_authority::service::Authority;
 use latchkey_authority::tier::Tiers;
+use latchkey_crypto::sign::Signer;
 use latchkey_exchange::{Core, MarketSettings, OrderLimits};
 use latchkey_gateway::edge::Counters;
 use latchkey_gateway::line::{self, Line};
 use latchkey_protocol::catalog::Catalog;
-use latchkey_protocol::{Amount, Asset, Timestamp, TradingAccount};
+use latchkey_protocol::{AccountId, Amount, Asset, Timestamp, TradingAccount};
+use latchkey_store::audit::key_file as audit_key;
 use latchkey_store::folder::FolderLock;
 use latchkey_store::guard_state::GuardState;
 use latchkey_store::live::LiveMap;
 use latchkey_store::random;
+use latchkey_store::records::{RecordSettings, Records};
 use latchkey_store::secrets::{Vault, key_file};
 use latchkey_store::segments::{Durability, SegmentSettings, Segments};
 use latchkey_store::snapshots::Snapshots;
-use latchkey_store::sqlite::{Row, SqliteSettings, SqliteStore};
+use latchkey_store::sqlite::{SqliteSettings, SqliteStore};
 use latchkey_venue::Venue;
 use latchkey_venue::sequencer::{self, End, Exchange, Sequencing};
 use tokio::sync::watch;
@@ -37,6 +39,7 @@ use crate::clock::SystemClock;
 use crate::guard::Guard;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
+use crate::recording::Recording;
 
 /// The store's file in the data folder.
 const DATABASE: &str = "latchkey.db";
@@ -47,8 +50,10 @@ pub struct Plan {
     pub data_dir: PathBuf,
     /// The file with the key-encryption key.
     pub key_file: PathBuf,
-    /// Whether a missing key file is made; only the demo may.
-    pub create_key_file: bool,
+    /// The file with the key that signs audit heads.
+    pub audit_key_file: PathBuf,
+    /// Whether missing key files are made; only the demo may.
+    pub create_key_files: bool,
     /// The numbers in force.
     pub policy: Policy,
     /// The limits of accounts by VIP level.
@@ -72,6 +77,7 @@ impl Ports for Wiring {
     type Secrets = Vault;
     type Live = LiveMap;
     type Outbox = Outbox;
+    type Shelf = SqliteStore;
 
     fn store(&self) -> &SqliteStore {
         &self.store
@@ -87,6 +93,10 @@ impl Ports for Wiring {
 
     fn outbox(&self) -> &Outbox {
         &self.outbox
+    }
+
+    fn shelf(&self) -> &SqliteStore {
+        &self.store
     }
 }
 
@@ -106,9 +116,13 @@ pub struct House {
     pub authority: Arc<Authority<Wiring>>,
     /// The line of requests.
     pub line: Arc<Line>,
+    /// What signs the heads of the audit chain.
+    pub audit_key: Signer,
+    /// The records of calls.
+    pub records: Arc<Records>,
+    replay: Arc<Replay>,
     /// Limits and bans.
     pub guard: Guard,
-    replay: Arc<Replay>,
     store: Arc<SqliteStore>,
     exchange: Exchange,
     outbox: Arc<Outbox>,
@@ -124,7 +138,7 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
     let clock = Arc::new(SystemClock::default());
     let lock = FolderLock::take(&plan.data_dir).context("the data folder cannot be used")?;
     let since = remembered_since(&plan.data_dir, clock.now());
-    let wrapping = if plan.create_key_file {
+    let wrapping = if plan.create_key_files {
         key_file::read_or_create(&plan.key_file, &mut random::fill)
     } else {
         key_file::read(&plan.key_file)
@@ -133,6 +147,14 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
     let settings = SqliteSettings::new(&plan.data_dir.join(DATABASE), &mut random::fill);
     let store = Arc::new(SqliteStore::open(&settings).await.context("the store cannot be opened")?);
     let vault = Arc::new(Vault::unlock(&store, &wrapping).await.context("the secrets cannot be unlocked")?);
+    let audit_key = if plan.create_key_files {
+        audit_key::read_or_create(&plan.audit_key_file, &mut random::fill)
+    } else {
+        audit_key::read(&plan.audit_key_file)
+    }
+    .context("the audit key cannot be read")?;
+    let public = audit_key.public_key().context("the audit key has no public half")?;
+    store.verify_tail(&public).await.context("the audit chain does not hold")?;
 
     let (exchange, sequencing) = {
         let (folder, market, policy) = (plan.data_dir.join("journal"), plan.market, plan.policy);
@@ -157,11 +179,15 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
     let guard = Guard::open(Limits::new(&plan.policy, plan.tiers), GuardState::new(&plan.data_dir), Arc::clone(&clock))
         .context("the bans cannot be read")?;
     let door = Arc::new(Counters::default());
-    let metrics = Arc::new(Metrics::new(Arc::clone(&door)));
+    let settings = RecordSettings::new(&plan.data_dir.join("calls"));
+    let records = Records::open(settings, Arc::clone(&clock) as _).context("the call records cannot be opened")?;
+    let records = Arc::new(records);
+    let metrics = Arc::new(Metrics::new(Arc::clone(&door), Arc::clone(&records)));
     let venue = Venue::new(
         exchange.clone(),
         Arc::clone(&authority),
         Arc::clone(&clock) as Arc<dyn Clock>,
+        Arc::clone(&records) as _,
         tokio::runtime::Handle::current(),
     )
     .with_tiers(plan.tiers);
@@ -171,10 +197,10 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
         keys: Arc::clone(&live) as _,
         opener: vault,
         rules: Rules::from(&plan.policy),
-        limiter: Arc::clone(&guard.limiter),
         replay: Arc::clone(&replay),
+        limiter: Arc::clone(&guard.limiter),
         venue: Arc::new(venue),
-        recorder: Arc::clone(&metrics) as _,
+        recorder: Arc::new(Recording { metrics: Arc::clone(&metrics), records: Arc::clone(&records) }),
         clock: Arc::clone(&clock) as _,
         ids: RequestIds::new(boot),
     }));
@@ -186,8 +212,10 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
         door,
         authority,
         line,
-        guard,
+        audit_key,
+        records,
         replay,
+        guard,
         store,
         exchange,
         outbox,
@@ -263,35 +291,9 @@ impl House {
         }
     }
 
-    /// Every account, as stored.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn accounts(&self) -> anyhow::Result<Vec<Account>> {
-        let mut accounts = Vec::new();
-        let mut keep = |row| {
-            if let Row::Account { account, .. } = row {
-                accounts.push(account);
-            }
-        };
-        self.store.each_row(&mut keep).await?;
-        Ok(accounts)
-    }
-
-    /// The newest audit records, oldest first, at most `limit`.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn audit(&self, limit: u32) -> anyhow::Result<Vec<serde_json::Value>> {
-        let after = self.store.revision().await?.saturating_sub(u64::from(limit));
-        let records = self.store.audit(None, after, limit).await?;
-        records
-            .iter()
-            .map(|record| {
-                let event = serde_json::to_value(record.read_event()?)?;
-                Ok(serde_json::json!({ "sequence": record.revision, "event": event }))
-            })
-            .collect()
+    /// Where the authority's records rest.
+    pub(crate) const fn store(&self) -> &Arc<SqliteStore> {
+        &self.store
     }
 
     /// Whether nothing was ever stored.
@@ -308,6 +310,14 @@ impl House {
     /// The exchange's refusal.
     pub async fn deposit(&self, account: TradingAccount, asset: Asset, amount: Amount) -> anyhow::Result<()> {
         self.exchange.deposit(account, asset, amount).await.map_err(Into::into)
+    }
+
+    /// Makes an account owe the venue what a liquidation did not cover (sandbox).
+    ///
+    /// # Errors
+    /// The exchange's refusal.
+    pub async fn lend(&self, owner: AccountId, asset: Asset, amount: Amount) -> anyhow::Result<()> {
+        self.exchange.lend(owner, asset, amount).await.map_err(Into::into)
     }
 
     /// The digest of the exchange's whole state.

@@ -17,6 +17,7 @@ pub mod audit;
 pub mod call;
 mod confirm;
 mod credentials_file;
+pub mod doctor;
 mod json;
 pub mod key;
 pub mod keygen;

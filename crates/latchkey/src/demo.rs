@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use latchkey_admission::ports::Clock;
@@ -16,6 +17,7 @@ use crate::assemble::{House, Plan, assemble};
 use crate::config::listen::{ListenFlags, Listeners as Addresses};
 use crate::credentials::{self, Credentials, write_private};
 use crate::listen::{self, Door, Listeners};
+use crate::mail::Channels;
 use crate::world::{World, populate};
 
 /// How to serve a ready world.
@@ -71,7 +73,8 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
     let policy = world.policy();
     let plan = Plan {
         key_file: dir.join("key-encryption.key"),
-        create_key_file: true,
+        audit_key_file: dir.join("audit.pem"),
+        create_key_files: true,
         policy,
         tiers: world.tiers(),
         market: world.market_settings(),
@@ -93,8 +96,9 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
         console_proxies: None,
         console_origin: None,
         ops: Door { address: addresses.ops.0, names: Vec::new(), tls: None, proxies: None },
-        operators: vec![sha256(token.as_bytes())],
+        operators: vec![("demo".to_owned(), sha256(token.as_bytes()))],
         sandbox: true,
+        channels: Channels::kept(Arc::clone(&house.clock) as _),
     };
     let open = listen::open(house, sequencing, listeners).await?;
     credentials.set_ops(&open.ops);

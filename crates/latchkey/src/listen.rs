@@ -6,7 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::extract::{ConnectInfo, Request};
+use axum::middleware::Next;
+use axum::response::Response;
 use latchkey_authority::ip::IpRule;
+use latchkey_console::Peer;
 use latchkey_console::guard::Guard;
 use latchkey_gateway::edge::{Edge, PeerFilter, Proxies, Settings, Word};
 use latchkey_protocol::Hosts;
@@ -23,6 +27,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use crate::assemble::House;
 use crate::config::listen::AddressFrom;
 use crate::descriptors;
+use crate::drivers;
+use crate::mail::Channels;
 use crate::ops::{self, Ops};
 
 mod pages;
@@ -41,10 +47,12 @@ pub struct Listeners {
     pub console_origin: Option<String>,
     /// The door for operators.
     pub ops: Door,
-    /// SHA-256 of each operator's token.
-    pub operators: Vec<[u8; 32]>,
+    /// The operators of the configuration: name and SHA-256 of the token.
+    pub operators: Vec<(String, [u8; 32])>,
     /// Whether the sandbox calls exist.
     pub sandbox: bool,
+    /// The ways to owners.
+    pub channels: Channels,
 }
 
 /// One address, the names that it answers to besides its own, and its certificate.
@@ -86,7 +94,12 @@ pub fn tls(certificate: &Path, key: &Path) -> anyhow::Result<Arc<ServerConfig>> 
         .with_context(|| format!("the certificate `{}` cannot be read", certificate.display()))?;
     let private = PrivateKeyDer::from_pem_file(key)
         .with_context(|| format!("the certificate's key `{}` cannot be read", key.display()))?;
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, private)?;
+    // Named, since another part of the program brings a second library: without a name neither would be taken.
+    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, private)?;
     Ok(Arc::new(config))
 }
 
@@ -121,9 +134,11 @@ pub async fn open(house: House, sequencing: Sequencing, listeners: Listeners) ->
     };
     tasks.spawn(edge.run(api, stopped.clone()));
 
-    let pages = latchkey_console::pages(latchkey_console::Settings { origin: origin.clone(), api: api_url.clone() });
+    let channels = listeners.channels;
+    let settings = latchkey_console::Settings { origin: origin.clone(), api: api_url.clone() };
+    let routes = latchkey_console::router(settings, house.console(&channels));
     let pages = Pages {
-        router: pages,
+        router: routes.layer(axum::middleware::from_fn(name_peer)),
         tls: None,
         peers: listeners.console_proxies.as_ref().map(peers),
         proxies: listeners.console_proxies,
@@ -133,9 +148,16 @@ pub async fn open(house: House, sequencing: Sequencing, listeners: Listeners) ->
 
     let known = names(ops_at, &listeners.ops.names);
     let guard = Guard::with_names(&ops_url, known.iter().map(String::as_str));
-    let state = Ops { house: Arc::clone(&house), tokens: listeners.operators.into(), sandbox: listeners.sandbox };
+    let state = Ops {
+        house: Arc::clone(&house),
+        operators: listeners.operators.into(),
+        sandbox: listeners.sandbox,
+        mailbox: channels.mailbox,
+        mail: channels.mail.clone(),
+        origin: origin.clone(),
+    };
     let pages = Pages {
-        router: ops::router(state, guard),
+        router: ops::router(state, guard).layer(axum::middleware::from_fn(name_peer)),
         tls: listeners.ops.tls.map(TlsAcceptor::from),
         peers: None,
         proxies: None,
@@ -143,6 +165,7 @@ pub async fn open(house: House, sequencing: Sequencing, listeners: Listeners) ->
     };
     tasks.spawn(pages.serve(ops, stopped.clone()));
 
+    tasks.spawn(drivers::keep(Arc::clone(&house), channels.mail, stopped.clone()));
     let (settling, guarded, until) = (Arc::clone(&house), Arc::clone(&house), stopped.clone());
     tasks.spawn(async move { settling.keep_settling(stopped).await });
     tasks.spawn(async move { guarded.guard.keep(until).await });
@@ -174,6 +197,13 @@ impl Open {
                 tasks.abort_all();
             }
             house.guard.save().await;
+            // What the last requests changed is signed too, and told where the store's keeper cannot reach it.
+            if let Err(error) = drivers::head(&house).await {
+                tracing::error!(error = format!("{error:#}"), "the last audit head was not signed");
+            }
+            if let Err(error) = house.store().close().await {
+                tracing::warn!(%error, "the store was not closed in order");
+            }
             tokio::task::spawn_blocking(move || sequencing.stop()).await
         };
         let end = tokio::select! {
@@ -223,6 +253,12 @@ fn names(at: SocketAddr, more: &[String]) -> Vec<String> {
         names.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
     }
     names
+}
+
+/// Tells the routes who connected.
+async fn name_peer(ConnectInfo(at): ConnectInfo<SocketAddr>, mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(Peer(at.ip()));
+    next.run(request).await
 }
 
 #[cfg(test)]

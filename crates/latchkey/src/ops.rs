@@ -1,62 +1,108 @@
 //! The operators' door: health and metrics for everyone on the machine, everything else behind a token.
+//!
+//! An operator states facts of accounts, freezes, disables and deletes. No route here makes, widens or enables a
+//! customer's key, shows a secret, or stands in for what an owner must confirm: the authority refuses it besides.
+
+mod accounts;
+mod audit;
+mod keys;
+mod mailbox;
+pub(crate) mod operator;
+mod problem;
+mod tokens;
+mod venue;
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use latchkey_admission::live::LiveKey;
+use latchkey_admission::ports::Clock;
 use latchkey_console::guard;
-use latchkey_crypto::digest::sha256;
-use latchkey_protocol::{AccountId, Amount, Asset, TradingAccount, Wallet};
-use serde::Deserialize;
+use latchkey_console::ports::Mail;
+use latchkey_protocol::Timestamp;
+use operator::{Configured, Scope, authorize, scoped};
 use serde_json::{Value, json};
 
 use crate::assemble::House;
+use crate::mail::mailbox::Mailbox;
 
 /// What the routes need.
 #[derive(Clone)]
 pub struct Ops {
     /// The house behind them.
     pub house: Arc<House>,
-    /// SHA-256 of each operator's token.
-    pub tokens: Arc<[[u8; 32]]>,
+    /// The operators of the configuration: name and SHA-256 of the token.
+    pub operators: Configured,
     /// Whether the sandbox calls exist.
     pub sandbox: bool,
+    /// The mailbox, where one is.
+    pub mailbox: Option<Arc<Mailbox>>,
+    /// What sends letters.
+    pub mail: Option<Arc<dyn Mail>>,
+    /// The console's origin, for letters.
+    pub origin: String,
+}
+
+impl Ops {
+    fn now(&self) -> Timestamp {
+        self.house.clock.now()
+    }
 }
 
 /// The routes, guarded.
 pub fn router(ops: Ops, guard: guard::Guard) -> Router {
-    let mut operators = Router::new()
-        .route("/ops/v1/accounts", get(accounts))
-        .route("/ops/v1/accounts/{id}/keys", get(keys))
-        .route("/ops/v1/audit", get(audit))
+    let read = Router::new()
+        .route("/ops/v1/accounts", get(accounts::list))
+        .route("/ops/v1/accounts/{uid}", get(accounts::show))
+        .route("/ops/v1/accounts/{uid}/keys", get(keys::list))
         .route("/ops/v1/policy", get(policy));
+    let write = Router::new()
+        .route("/ops/v1/accounts", post(accounts::create))
+        .route("/ops/v1/accounts/{uid}", axum::routing::patch(accounts::edit))
+        .route("/ops/v1/accounts/{uid}/freeze", post(accounts::freeze))
+        .route("/ops/v1/accounts/{uid}/unfreeze", post(accounts::unfreeze))
+        .route("/ops/v1/accounts/{uid}/reset-factors", post(accounts::reset_factors));
+    let hold = Router::new()
+        .route("/ops/v1/accounts/{uid}/keys", delete(keys::delete_all))
+        .route("/ops/v1/accounts/{uid}/keys/{key}", delete(keys::delete))
+        .route("/ops/v1/accounts/{uid}/keys/{key}/disable", post(keys::disable));
+    let audit = Router::new()
+        .route("/ops/v1/audit", get(audit::list))
+        .route("/ops/v1/audit/export", get(audit::export))
+        .route("/ops/v1/audit/head", get(audit::head))
+        .route("/ops/v1/audit/key", get(audit::key));
+    let tokens = Router::new()
+        .route("/ops/v1/tokens", get(tokens::list).post(tokens::create))
+        .route("/ops/v1/tokens/{id}", delete(tokens::revoke));
+    let mut operators = Router::new()
+        .merge(scoped(Scope::AccountsRead, read))
+        .merge(scoped(Scope::AccountsWrite, write))
+        .merge(scoped(Scope::KeysHold, hold))
+        .merge(scoped(Scope::AuditRead, audit))
+        .merge(scoped(Scope::Tokens, tokens));
+    let mut open = Router::new().route("/health", get(health)).route("/metrics", get(metrics));
+    if ops.mailbox.is_some() {
+        operators = operators.merge(scoped(Scope::Venue, Router::new().route("/ops/v1/mailbox", get(mailbox::list))));
+        let page = Router::new().route("/mailbox", get(mailbox::page));
+        open = open.merge(page.route_layer(from_fn_with_state(ops.clone(), mailbox::ask)));
+    }
     if ops.sandbox {
-        operators =
-            operators.route("/ops/v1/venue/deposit", post(deposit)).route("/ops/v1/venue/state-hash", get(state_hash));
+        let venue = Router::new()
+            .route("/ops/v1/venue/deposit", post(venue::deposit))
+            .route("/ops/v1/venue/liquidation-loan", post(venue::liquidation_loan))
+            .route("/ops/v1/venue/state-hash", get(venue::state_hash));
+        operators = operators.merge(scoped(Scope::Venue, venue));
     }
     Router::new()
         .merge(operators.route_layer(from_fn_with_state(ops.clone(), authorize)))
-        .route("/health", get(health))
-        .route("/metrics", get(metrics))
+        .merge(open)
         .with_state(ops)
         .layer(from_fn_with_state(guard, guard::check))
-}
-
-/// Compares digests, so that the time of the comparison says nothing about the token.
-async fn authorize(State(ops): State<Ops>, request: Request, next: Next) -> Response {
-    let presented = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = presented.and_then(|value| value.strip_prefix("Bearer "));
-    if token.is_some_and(|token| ops.tokens.contains(&sha256(token.as_bytes()))) {
-        next.run(request).await
-    } else {
-        (StatusCode::UNAUTHORIZED, [("www-authenticate", "Bearer")], "an operator token is needed\n").into_response()
-    }
 }
 
 async fn health() -> &'static str {
@@ -68,109 +114,6 @@ async fn metrics(State(ops): State<Ops>) -> Response {
     ([(CONTENT_TYPE, TYPE)], ops.house.metrics.text()).into_response()
 }
 
-async fn accounts(State(ops): State<Ops>) -> Result<Json<Value>, Failure> {
-    let accounts = ops.house.accounts().await.map_err(Failure::store)?;
-    Ok(Json(Value::Array(accounts.iter().map(account_view).collect())))
-}
-
-/// An account's facts, without password hash and second factor.
-fn account_view(account: &latchkey_authority::account::Account) -> Value {
-    let mut view = json!(account);
-    if let Some(facts) = view.as_object_mut() {
-        for (secret, shown) in [("password_hash", "password_set"), ("totp", "second_factor")] {
-            let enrolled = facts.remove(secret).is_some_and(|value| !value.is_null());
-            facts.insert(shown.to_owned(), Value::Bool(enrolled));
-        }
-    }
-    view
-}
-
-async fn keys(State(ops): State<Ops>, Path(id): Path<i64>) -> Json<Value> {
-    let keys = ops.house.live.keys_of(AccountId(id));
-    Json(Value::Array(keys.iter().map(|key| key_view(key)).collect()))
-}
-
-fn key_view(key: &LiveKey) -> Value {
-    let state = key.state();
-    json!({
-        "id": key.id.to_string(),
-        "apiKey": key.api_key.as_str(),
-        "type": key.key_type().name(),
-        "kind": format!("{:?}", key.kind),
-        "standing": format!("{:?}", state.standing),
-        "permissions": state.permissions.iter().map(|permission| permission.as_str()).collect::<Vec<_>>(),
-        "created": key.created.as_millis(),
-        "lastUsed": key.last_used().map(|at| at.as_millis()),
-    })
-}
-
-async fn audit(State(ops): State<Ops>) -> Result<Json<Value>, Failure> {
-    /// Records of one answer; later ones are asked for by their sequence.
-    const PAGE: u32 = 500;
-    let records = ops.house.audit(PAGE).await.map_err(Failure::store)?;
-    Ok(Json(Value::Array(records)))
-}
-
 async fn policy(State(ops): State<Ops>) -> Json<Value> {
     Json(json!(ops.house.policy))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Deposit {
-    uid: i64,
-    /// `spot`, `cross` or a symbol for its isolated wallet.
-    wallet: String,
-    asset: String,
-    amount: String,
-}
-
-async fn deposit(
-    State(ops): State<Ops>,
-    body: Result<Json<Deposit>, axum::extract::rejection::JsonRejection>,
-) -> Result<Json<Value>, Failure> {
-    let Json(deposit) = body.map_err(|error| Failure(StatusCode::BAD_REQUEST, error.body_text()))?;
-    let wrong = |what: &str| Failure(StatusCode::BAD_REQUEST, format!("`{what}` is not valid"));
-    let wallet = match deposit.wallet.as_str() {
-        "spot" => Wallet::Spot,
-        "cross" => Wallet::Cross,
-        symbol => Wallet::Isolated(latchkey_protocol::Symbol::parse(symbol).ok_or_else(|| wrong("wallet"))?),
-    };
-    let asset = Asset::parse(&deposit.asset).ok_or_else(|| wrong("asset"))?;
-    let amount = Amount::parse(&deposit.amount).map_err(|_| wrong("amount"))?;
-    let owner = AccountId(deposit.uid);
-    if ops.house.live.account(owner).is_none() {
-        return Err(Failure(StatusCode::NOT_FOUND, format!("no account has the uid {}", deposit.uid)));
-    }
-    let account = TradingAccount { owner, wallet };
-    ops.house
-        .deposit(account, asset, amount)
-        .await
-        .map_err(|error| Failure(StatusCode::CONFLICT, format!("{error:#}")))?;
-    Ok(Json(json!({})))
-}
-
-async fn state_hash(State(ops): State<Ops>) -> Result<Json<Value>, Failure> {
-    let hash = ops.house.state_hash().await.map_err(Failure::store)?;
-    Ok(Json(json!({ "stateHash": latchkey_crypto::digest::to_hex(&hash) })))
-}
-
-/// A failed request as problem details (RFC 9457).
-struct Failure(StatusCode, String);
-
-impl Failure {
-    fn store(error: anyhow::Error) -> Self {
-        tracing::error!(error = format!("{error:#}"), "an operator's request failed");
-        Self(StatusCode::INTERNAL_SERVER_ERROR, "the store does not answer".to_owned())
-    }
-}
-
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
-        let Self(status, detail) = self;
-        let title = status.canonical_reason().unwrap_or_default();
-        let body = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
-        (status, [(CONTENT_TYPE, PROBLEM)], Json(body)).into_response()
-    }
 }

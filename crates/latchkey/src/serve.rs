@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::bail;
 use latchkey_exchange::{Flow, MarketSettings};
@@ -12,6 +13,9 @@ use crate::assemble::{Plan, assemble};
 use crate::config::listen::ListenFlags;
 use crate::config::{Config, Tls, VenueLog};
 use crate::listen::{self, Door, Listeners};
+use crate::mail::Channels;
+use crate::mail::sms::SmsCommand;
+use crate::mail::smtp::Smtp;
 use crate::safety;
 
 /// How to serve for real.
@@ -46,6 +50,16 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The ways to owners that the configuration names.
+fn channels(config: &Config) -> anyhow::Result<Channels> {
+    let mail = config.mail.as_ref().map(Smtp::new).transpose()?;
+    Ok(Channels {
+        mail: mail.map(|smtp| Arc::new(smtp) as _),
+        sms: config.sms.clone().map(|sms| Arc::new(SmsCommand::new(sms)) as _),
+        mailbox: None,
+    })
+}
+
 async fn serve(config: Config) -> anyhow::Result<()> {
     let tls = |tls: &Option<Tls>| tls.as_ref().map(|tls| listen::tls(&tls.certificate, &tls.key)).transpose();
     let listeners = Listeners {
@@ -64,13 +78,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             tls: tls(&config.ops.tls)?,
             proxies: None,
         },
-        operators: config.operator_hashes()?.into_values().collect(),
+        operators: config.operator_hashes()?.into_iter().collect(),
         sandbox: config.venue.sandbox_calls,
+        channels: channels(&config)?,
     };
     let plan = Plan {
         data_dir: config.data_dir.clone(),
         key_file: config.keys.encryption_key_file.clone(),
-        create_key_file: false,
+        audit_key_file: config.keys.audit_key_file.clone(),
+        create_key_files: false,
         policy: config.policy,
         tiers: config.tiers,
         market: MarketSettings { flow: Flow::None, ..MarketSettings::builtin(0) },

@@ -9,18 +9,15 @@ use crate::policy::HOUR;
 use crate::ports::Loaded;
 use crate::refusal::Refusal;
 use crate::step_up::IntentKind;
+use latchkey_crypto::digest::{sha256, to_hex};
 use serde_json::{Value, json};
 
 /// A change of factors as it is asked for.
 #[derive(Clone, PartialEq, Debug)]
 pub enum FactorChange {
-    /// One-time codes are enrolled; a former seed is replaced.
-    SetTotp {
-        /// The seed, sealed.
-        sealed: Sealed,
-        /// Names the seed in the proof, and tells nothing of it.
-        digest: [u8; 32],
-    },
+    /// One-time codes are enrolled by this seed, sealed for [`crate::ports::Purpose::TotpSeed`]; a former one is
+    /// replaced.
+    SetTotp(Sealed),
     /// One-time codes are taken away.
     RemoveTotp,
     /// A passkey is enrolled.
@@ -56,7 +53,7 @@ pub fn change_factors(case: Case<'_>, change: &FactorChange, subs: &[Loaded]) ->
 fn applied(change: &FactorChange, stored: &Account) -> Result<Account, Refusal> {
     let mut account = stored.clone();
     match change {
-        FactorChange::SetTotp { sealed, .. } => account.totp = Some(sealed.clone()),
+        FactorChange::SetTotp(sealed) => account.totp = Some(sealed.clone()),
         FactorChange::RemoveTotp => {
             account.totp.take().ok_or(Refusal::TotpUnknown)?;
         }
@@ -96,7 +93,7 @@ fn described(change: &FactorChange, stored: &Account) -> (IntentKind, Action, &'
     let adds = if stored.has_factor() { IntentKind::AddFactor } else { IntentKind::AddFirstFactor };
     let password = if stored.has_factor() { IntentKind::ChangePassword } else { IntentKind::AddFirstFactor };
     match change {
-        FactorChange::SetTotp { .. } => (adds, Action::FactorAdded, "One-time codes were enrolled."),
+        FactorChange::SetTotp(_) => (adds, Action::FactorAdded, "One-time codes were enrolled."),
         FactorChange::AddPasskey(_) => (adds, Action::FactorAdded, "A passkey was added."),
         FactorChange::RemoveTotp => {
             (IntentKind::RemoveFactor, Action::FactorRemoved, "One-time codes were taken away.")
@@ -116,7 +113,7 @@ fn described(change: &FactorChange, stored: &Account) -> (IntentKind, Action, &'
 /// The change as its proof names it. Codes and hashes are drawn anew each time it is asked for, so they stay out.
 fn asked(change: &FactorChange) -> Value {
     match change {
-        FactorChange::SetTotp { digest, .. } => json!({ "totp": const_hex::encode(digest) }),
+        FactorChange::SetTotp(sealed) => json!({ "totp": to_hex(&sha256(&sealed.0)) }),
         FactorChange::RemoveTotp => json!({ "totp": null }),
         FactorChange::AddPasskey(passkey) => {
             json!({ "passkey": passkey.id, "label": passkey.label, "credential": passkey.credential })

@@ -127,34 +127,38 @@ fn prepare(args: &Args) -> anyhow::Result<(Client, Request)> {
     let parameters = args.parameters.iter().cloned();
     let request = parameters.fold(builder, |builder, (name, value)| builder.param(name, value)).build()?;
 
-    let profile = match &args.key.profile {
-        None => None,
-        Some(name) => {
-            let path = args.key.profiles.clone().map_or_else(profiles::default_path, Ok)?;
-            Some(Profile::load(&path, name)?)
-        }
-    };
+    let profile = profile(&args.key)?;
     // A public call needs no secret: nobody is asked for one.
-    let credentials = if request.proof(true) == Proof::None { None } else { credentials(args, profile.as_ref())? };
+    let credentials = if request.proof(true) == Proof::None { None } else { credentials(&args.key, profile.as_ref())? };
     if credentials.is_none() && request.proof(false) != Proof::None {
         return Err(anyhow!("{}: give --profile NAME or --credentials FILE", SignError::NoCredentials));
     }
     // Somebody waits at a terminal: enough to find a lost order again, no more.
     let limits = Limits { sends_max: 6, connects_max: 1, ..Limits::default() };
     let policy = Policy { limits, ..Policy::default() };
-    Ok((Client::new(transport(args, profile.as_ref())?, SystemTiming::new(), credentials, policy), request))
+    let transport = transport(args.base_url.as_deref(), profile.as_ref())?;
+    Ok((Client::new(transport, SystemTiming::new(), credentials, policy), request))
 }
 
-fn credentials(args: &Args, profile: Option<&Profile>) -> anyhow::Result<Option<Credentials>> {
-    match (profile, &args.key.credentials) {
+/// The profile that is named, if one is.
+pub(super) fn profile(key: &KeyArgs) -> anyhow::Result<Option<Profile>> {
+    let Some(name) = &key.profile else { return Ok(None) };
+    let path = key.profiles.clone().map_or_else(profiles::default_path, Ok)?;
+    Profile::load(&path, name).map(Some)
+}
+
+/// The key to sign with, if one is named.
+pub(super) fn credentials(key: &KeyArgs, profile: Option<&Profile>) -> anyhow::Result<Option<Credentials>> {
+    match (profile, &key.credentials) {
         (Some(profile), _) => profile.credentials().map(Some),
-        (None, Some(path)) => credentials_file::load(path, args.key.key.as_deref()).map(Some),
+        (None, Some(path)) => credentials_file::load(path, key.key.as_deref()).map(Some),
         (None, None) => Ok(None),
     }
 }
 
-fn transport(args: &Args, profile: Option<&Profile>) -> anyhow::Result<HttpTransport> {
-    let url = args.base_url.as_deref().or_else(|| profile.and_then(|profile| profile.base_url.as_deref()));
+/// The way to the venue.
+pub(super) fn transport(base_url: Option<&str>, profile: Option<&Profile>) -> anyhow::Result<HttpTransport> {
+    let url = base_url.or_else(|| profile.and_then(|profile| profile.base_url.as_deref()));
     let url = url.unwrap_or(DEFAULT_BASE_URL);
     let base = if profile.is_some_and(|profile| profile.allow_plain_http) {
         BaseUrl::parse_any(url)

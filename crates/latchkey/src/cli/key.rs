@@ -497,15 +497,15 @@ impl<'a> Keys<'a> {
         let id = self.id(&can.key)?;
         let path = format!("{}/{id}/can", self.at);
         let reply = self.remote.send(&Method::POST, &path, Some(&Value::Object(body)), &[])?.json()?;
-        let allowed = reply.get("allowed").and_then(Value::as_bool).context("the answer says neither yes nor no")?;
+        let allowed = reply.get("can").and_then(Value::as_bool).context("the answer says neither yes nor no")?;
         if self.shared.json {
             writeln!(out, "{}", pretty(&reply))?;
             return Ok(allowed);
         }
         writeln!(out, "{}", if allowed { "yes" } else { "no" })?;
-        let mut table = Table::new(["RULE", "HOLDS", "WHY"]);
+        let mut table = Table::new(["RULE", "PASSES", "WHY NOT"]);
         for rule in reply.get("rules").and_then(Value::as_array).into_iter().flatten() {
-            table.row([cell(rule.get("rule")), cell(rule.get("holds")), cell(rule.get("why"))]);
+            table.row([cell(rule.get("stage")), cell(rule.get("passes")), cell(rule.get("reason"))]);
         }
         table.print(out)?;
         Ok(allowed)

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use latchkey_authority::account::{Account, Email};
-use latchkey_authority::change::{Change, Committed, EffectId};
+use latchkey_authority::change::{AuditEvent, Change, Committed, EffectId};
 use latchkey_authority::key::{KeyRecord, KeyState};
-use latchkey_authority::ports::{Live, Loaded, NotSettled, Outbox, Ports, Secrets, Store, StoreError, Unique};
-use latchkey_protocol::{AccountId, ApiKey, KeyId};
+use latchkey_authority::ports::{
+    Directory, KeptNotice, Live, Loaded, Notes, NotSettled, Outbox, Ports, Secrets, Shelf, ShelfItem, ShelfKind, Store,
+    StoreError, Unique,
+};
+use latchkey_protocol::{AccountId, ApiKey, KeyId, Timestamp};
 
 /// Ports that keep records in memory and have no exchange behind them.
 pub(super) struct Rehearsal<'a, S> {
@@ -117,6 +120,91 @@ impl<S: Secrets> Store for Rehearsal<'_, S> {
     }
 }
 
+impl<S: Secrets> Directory for Rehearsal<'_, S> {
+    async fn accounts(&self, after: AccountId, limit: u32) -> Result<Vec<Account>, StoreError> {
+        let rows = self.rows();
+        let later = rows.accounts.values().filter(|account| account.id > after);
+        Ok(later.take(limit as usize).cloned().collect())
+    }
+
+    async fn sub_accounts(&self, master: AccountId) -> Result<Vec<Account>, StoreError> {
+        Ok(self.rows().accounts.values().filter(|account| account.master == Some(master)).cloned().collect())
+    }
+
+    async fn account_of_key(&self, key: KeyId) -> Result<Option<AccountId>, StoreError> {
+        Ok(self.rows().keys.get(&key).map(|key| key.account))
+    }
+
+    async fn due(&self, _: Timestamp, _: u32) -> Result<Vec<AccountId>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+impl<S: Secrets> Notes for Rehearsal<'_, S> {
+    async fn note(&self, _: AuditEvent) -> Result<u64, StoreError> {
+        let mut rows = self.rows();
+        rows.revision += 1;
+        Ok(rows.revision)
+    }
+
+    async fn notices(&self, _: AccountId, _: u64, _: u32) -> Result<Vec<KeptNotice>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn unsent_notices(&self, _: u32) -> Result<Vec<KeptNotice>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn mark_sent(&self, _: &[u64]) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// No face opens onto a rehearsal, so nothing is ever put here.
+impl<S: Secrets> Shelf for Rehearsal<'_, S> {
+    async fn put(
+        &self,
+        _: ShelfKind,
+        _: [u8; 32],
+        _: Option<AccountId>,
+        _: &[u8],
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn get(&self, _: ShelfKind, _: [u8; 32], _: Timestamp) -> Result<Option<ShelfItem>, StoreError> {
+        Ok(None)
+    }
+
+    async fn swap(&self, _: ShelfKind, _: [u8; 32], _: u64, _: &[u8], _: Timestamp) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn take(&self, _: ShelfKind, _: [u8; 32], _: Timestamp) -> Result<Option<ShelfItem>, StoreError> {
+        Ok(None)
+    }
+
+    async fn list(
+        &self,
+        _: ShelfKind,
+        _: Option<AccountId>,
+        _: Timestamp,
+        _: u32,
+    ) -> Result<Vec<ShelfItem>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn remove_owner(&self, _: ShelfKind, _: AccountId) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn sweep(&self, _: Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+}
+
 impl<S: Secrets> Live for Rehearsal<'_, S> {
     fn apply(&self, _: &Committed) {}
 }
@@ -132,6 +220,7 @@ impl<S: Secrets> Ports for Rehearsal<'_, S> {
     type Secrets = S;
     type Live = Self;
     type Outbox = Self;
+    type Shelf = Self;
 
     fn store(&self) -> &Self {
         self
@@ -146,6 +235,10 @@ impl<S: Secrets> Ports for Rehearsal<'_, S> {
     }
 
     fn outbox(&self) -> &Self {
+        self
+    }
+
+    fn shelf(&self) -> &Self {
         self
     }
 }

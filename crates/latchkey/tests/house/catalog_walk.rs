@@ -1,12 +1,12 @@
 //! The whole catalog, endpoint by endpoint, against a key that lacks what the row asks for.
 
 use latchkey_protocol::Permission;
-use latchkey_protocol::catalog::{Catalog, Endpoint, Family, Method, Route, SecurityType};
+use latchkey_protocol::catalog::{Catalog, Endpoint, Family, KeyKinds, Method, Route, SecurityType};
 
 use crate::server::Server;
 use crate::signed::{Key, stamped};
 use crate::wire::{Answer, ask};
-use crate::world::{elsewhere, house, reader, trader};
+use crate::world::{elsewhere, house, lender, reader, special, trader};
 
 fn served() -> impl Iterator<Item = &'static Endpoint> {
     Catalog::rows().filter(|row| row.route != Route::Unavailable)
@@ -79,7 +79,12 @@ fn each_row_refuses_a_caller_who_lacks_what_it_asks_for() {
     walk(trades, 9, |row| signed(server, row, &reader()), |row| rejected(row.family));
     let others = keyed()
         .filter(|row| !matches!(row.permission, None | Some(Permission::Reading | Permission::SpotAndMarginTrading)));
-    walk(others, 0, |row| signed(server, row, &trader()), |row| rejected(row.family));
+    walk(others, 1, |row| signed(server, row, &trader()), |row| rejected(row.family));
+    // Whatever a special key may trade, it manages neither keys nor funds.
+    for key in special() {
+        let managing = keyed().filter(|row| row.key_kinds == KeyKinds::StandardOnly);
+        walk(managing, 25, |row| signed(server, row, &key), |row| rejected(row.family));
+    }
 }
 
 #[test]
@@ -88,7 +93,7 @@ fn each_row_lets_a_caller_pass_who_has_what_it_asks_for() {
     let server = &house.server;
     // Past the checks, some rows miss a parameter; none speaks of keys, signatures or permissions any more.
     for row in keyed() {
-        let answer = signed(server, row, &trader());
+        let answer = signed(server, row, &lender());
         let code = answer.code();
         let mandatory = row.params.iter().any(|param| param.mandatory);
         assert!(answer.status < 500, "{row:?}: {}", answer.text());

@@ -6,11 +6,14 @@
     reason = "helpers of tests stop where a test would"
 )]
 
+mod audit;
 mod bad_input;
 mod catalog_walk;
+mod desk;
 mod lifecycle;
 mod limits;
 mod line;
+mod operators;
 mod secrets;
 mod server;
 mod signed;

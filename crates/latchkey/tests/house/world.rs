@@ -59,6 +59,30 @@ permissions = ["reading", "spot-and-margin-trading"]
 ips = ["192.0.2.7"]
 api_key = "ElsewhereElsewhereElsewhereElsewhereElsewhereElsewhereElsewh0003"
 secret_key = "SecretSecretSecretSecretSecretSecretSecretSecretSecretSecret0003"
+
+[[account.key]]
+label = "lender"
+type = "hmac"
+permissions = ["reading", "spot-and-margin-trading", "margin-loan-repay-transfer"]
+ips = ["127.0.0.1"]
+api_key = "LenderLenderLenderLenderLenderLenderLenderLenderLenderLender0004"
+secret_key = "SecretSecretSecretSecretSecretSecretSecretSecretSecretSecret0004"
+
+[[account.key]]
+label = "special"
+type = "hmac"
+special = "cross"
+ips = ["127.0.0.1"]
+api_key = "SpecialSpecialSpecialSpecialSpecialSpecialSpecialSpecialSpec0005"
+secret_key = "SecretSecretSecretSecretSecretSecretSecretSecretSecretSecret0005"
+
+[[account.key]]
+label = "isolated"
+type = "hmac"
+special = "BTCUSDT"
+ips = ["127.0.0.1"]
+api_key = "IsolatedIsolatedIsolatedIsolatedIsolatedIsolatedIsolatedIsol0006"
+secret_key = "SecretSecretSecretSecretSecretSecretSecretSecretSecretSecret0006"
 "#;
 
 /// The key that trades.
@@ -74,6 +98,19 @@ pub(crate) fn reader() -> Key {
 /// The key that may be used from another address alone.
 pub(crate) fn elsewhere() -> Key {
     named("ElsewhereElsewhereElsewhereElsewhereElsewhereElsewhereElsewh", 3)
+}
+
+/// The key that trades and has to do with loans.
+pub(crate) fn lender() -> Key {
+    named("LenderLenderLenderLenderLenderLenderLenderLenderLenderLender", 4)
+}
+
+/// The special keys: of the cross margin account, and of one pair.
+pub(crate) fn special() -> [Key; 2] {
+    [
+        named("SpecialSpecialSpecialSpecialSpecialSpecialSpecialSpecialSpec", 5),
+        named("IsolatedIsolatedIsolatedIsolatedIsolatedIsolatedIsolatedIsol", 6),
+    ]
 }
 
 fn named(name: &str, number: u32) -> Key {

@@ -441,7 +441,7 @@ impl Row<'_> {
             added: NOW,
         };
         match self.option("change").unwrap() {
-            "set-totp" => FactorChange::SetTotp { sealed: Sealed(vec![5]), digest: [5; 32] },
+            "set-totp" => FactorChange::SetTotp(Sealed(vec![5])),
             "remove-totp" => FactorChange::RemoveTotp,
             "add-passkey" => FactorChange::AddPasskey(passkey("new")),
             "add-known" => FactorChange::AddPasskey(passkey("known")),

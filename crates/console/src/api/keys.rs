@@ -1,0 +1,411 @@
+//! API keys: list, make, edit, take out of use, end.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use latchkey_authority::issue::{FixedText, IpChange, KeyEdit, NewKey, NewProof, Overlap, Rotation};
+use latchkey_authority::key::{KeyRecord, parse_key_id};
+use latchkey_authority::ports::{Loaded, Ports, Store};
+use latchkey_authority::service::Created;
+use latchkey_crypto::digest::sha256_framed;
+use latchkey_protocol::{KeyId, Permission, PermissionSet, Symbol};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::api::once::{IdempotencyKey, Made};
+use crate::api::view::{CreatedView, KeyLight, KeyPage, KeyView, of_name};
+use crate::console::Console;
+use crate::problem::{self, Problem};
+use crate::session::Signed;
+use crate::wire::{Expected, Input, NoBody, Query, Segments, answer, done, invalid, tagged};
+
+/// Keys of one page, unless fewer are asked for.
+const PAGE_MAX: u32 = 100;
+
+/// A key as it is asked for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct CreateKey {
+    /// 1 to 60 characters.
+    label: String,
+    /// The public half of an RSA or Ed25519 pair, as PEM; absent: a secret is made (HMAC).
+    #[serde(default)]
+    public_key: Option<String>,
+    /// What the key shall be allowed; absent: reading alone.
+    #[serde(default)]
+    permissions: Option<Vec<String>>,
+    /// Addresses and networks; absent: from everywhere, empty: from nowhere.
+    #[serde(default)]
+    ips: Option<Vec<String>>,
+    /// The only symbols that it may trade; absent: all.
+    #[serde(default)]
+    symbols: Option<Vec<String>>,
+}
+
+/// What shall change; what is absent stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct EditKey {
+    /// The owner's name for it.
+    #[serde(default)]
+    label: Option<String>,
+    /// What it is allowed, whole.
+    #[serde(default)]
+    permissions: Option<Vec<String>>,
+    /// The IP list, whole; empty: from nowhere. To open the key, see `unrestricted`.
+    #[serde(default)]
+    ips: Option<Vec<String>>,
+    /// True opens the key to every address.
+    #[serde(default)]
+    unrestricted: bool,
+    /// The symbols, whole.
+    #[serde(default)]
+    symbols: Option<Vec<String>>,
+    /// True lets it trade every symbol.
+    #[serde(default)]
+    all_symbols: bool,
+    /// `payload`, `message9421` or `both`.
+    #[serde(default)]
+    accepts: Option<String>,
+    /// `off`, `state-changing`, `all`, or `policy`.
+    #[serde(default)]
+    replay: Option<String>,
+}
+
+/// How a key is followed by its successor.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct RotateKey {
+    /// The successor's public key; absent: a secret is made.
+    #[serde(default)]
+    public_key: Option<String>,
+    /// How many hours both live.
+    overlap_hours: u16,
+    /// Instead of after the overlap, the old key is retired once it was idle for so many hours.
+    #[serde(default)]
+    when_idle: bool,
+}
+
+/// Which page.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PageQuery {
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+/// Whether open orders go too.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct FreezeKeys {
+    /// True cancels every open order of the account.
+    #[serde(default)]
+    cancel_orders: bool,
+}
+
+/// The name of a new tax report key, and its proof.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct CreateTaxKey {
+    /// 1 to 60 characters.
+    label: String,
+    /// The public half of a pair; absent: a secret is made.
+    #[serde(default)]
+    public_key: Option<String>,
+}
+
+/// How many keys a change reached.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Count {
+    /// So many.
+    pub(crate) keys: usize,
+}
+
+fn key_id(text: &str) -> Result<KeyId, Problem> {
+    parse_key_id(text).ok_or_else(|| problem::KEY_UNKNOWN.into())
+}
+
+fn permissions(names: &[String]) -> Result<PermissionSet, Problem> {
+    let read = |name: &String| {
+        let known = Permission::ALL.iter().copied().find(|permission| permission.as_str() == name);
+        known.ok_or_else(|| invalid("permissions", format!("`{name}` is no permission")))
+    };
+    names.iter().map(read).collect()
+}
+
+fn symbols(names: &[String]) -> Result<Vec<Symbol>, Problem> {
+    let read = |name: &String| Symbol::parse(name).ok_or_else(|| invalid("symbols", "a symbol is not one"));
+    names.iter().map(read).collect()
+}
+
+fn proof(public_key: Option<String>) -> NewProof {
+    public_key.map_or(NewProof::Hmac, NewProof::Public)
+}
+
+impl<P: Ports + 'static> Console<P> {
+    /// Shows a key in the light of its account.
+    pub(crate) fn key_view(&self, loaded: &Loaded, key: &KeyRecord) -> Result<KeyView, Problem> {
+        Ok(self.light(loaded)?.view(key))
+    }
+
+    fn light<'a>(&'a self, loaded: &'a Loaded) -> Result<KeyLight<'a>, Problem> {
+        let owner = loaded.owner().map_err(|_| problem::ACCOUNT_UNKNOWN)?;
+        Ok(KeyLight { policy: self.authority().policy(), owner, live: &*self.services.keys, now: self.now() })
+    }
+
+    /// What was made, with its secret, for the one answer that shows it.
+    async fn made(&self, created: Created) -> Result<Made, Problem> {
+        let loaded = self.load(created.record.account).await?;
+        let view = CreatedView {
+            key: self.key_view(&loaded, &created.record)?,
+            secret_key: created.secret.as_ref().map(|secret| secret.expose().to_owned()),
+            secret_shown: false,
+        };
+        let body = serde_json::to_value(view).map_err(|_| problem::UNAVAILABLE)?;
+        Ok(Made { version: created.record.version, body })
+    }
+
+    /// A key of `loaded`, ended ones too.
+    pub(crate) async fn one_key(&self, loaded: &Loaded, id: &str) -> Result<KeyRecord, Problem> {
+        let id = key_id(id)?;
+        let keys = self.store().all_keys(loaded.account.id).await?;
+        keys.into_iter().find(|key| key.id == id).ok_or_else(|| problem::KEY_UNKNOWN.into())
+    }
+}
+
+/// `GET /v1/accounts/{account}/keys`.
+pub(crate) async fn list<P: Ports + 'static>(
+    State(console): State<Arc<Console<P>>>,
+    signed: Signed,
+    Segments(account): Segments<String>,
+    Query(page): Query<PageQuery>,
+) -> Result<Response, Problem> {
+    let after =
+        page.after.as_deref().map(key_id).transpose().map_err(|_| crate::wire::malformed("`after` is no key"))?;
+    let limit = page.limit.unwrap_or(PAGE_MAX);
+    if !(1..=PAGE_MAX).contains(&limit) {
+        return Err(crate::wire::malformed(format!("`limit` is 1 to {PAGE_MAX}")));
+    }
+    let loaded = console.reach(&signed, &account).await?;
+    let light = console.light(&loaded)?;
+    let mut keys = console.store().all_keys(loaded.account.id).await?;
+    keys.sort_unstable_by_key(|key| key.id);
+    let mut rest = keys.iter().filter(|key| after.is_none_or(|after| key.id > after));
+    let shown: Vec<KeyView> = rest.by_ref().take(limit as usize).map(|key| light.view(key)).collect();
+    let last = if rest.next().is_some() {
+        keys.iter().filter(|key| after.is_none_or(|after| key.id > after)).nth(limit as usize - 1)
+    } else {
+        None
+    };
+    Ok(answer(StatusCode::OK, &KeyPage { keys: shown, next: last.map(|key| key.id.to_string()) }))
+}
+
+/// `POST /v1/accounts/{account}/keys`.
+pub(crate) async fn create<P: Ports + 'static>(
+    State(console): State<Arc<Console<P>>>,
+    signed: Signed,
+    Segments(account): Segments<String>,
+    once: IdempotencyKey,
+    Input { value: new, digest }: Input<CreateKey>,
+) -> Result<Response, Problem> {
+    let loaded = console.reach(&signed, &account).await?;
+    let key = NewKey {
+        label: new.label,
+        proof: proof(new.public_key),
+        permissions: new.permissions.as_deref().map_or(Ok(PermissionSet::READING), permissions)?,
+        ips: new.ips.map(|entries| entries.join("\n")),
+        symbols: new.symbols.as_deref().map(symbols).transpose()?,
+        fixed: FixedText::default(),
+        created: None,
+    };
+    let account = loaded.account.id;
+    let request = sha256_framed(&[b"create key", &account.0.to_be_bytes(), &digest]);
+    let make = async {
+        let caller = console.confirmed(&signed).await?;
+        let created = console.authority().create_key(&caller, account, &key, console.now()).await;
+        console.made(console.settled(&signed, created).await?).await
+    };
+    console.once(signed.account, once, request, make).await
+}
+
+/// `POST /v1/accounts/{account}/tax-key`.
+pub(crate) async fn create_tax<P: Ports + 'static>(
+    State(console): State<Arc<Console<P>>>,
+    signed: Signed,
+    Segments(account): Segments<String>,
+    once: IdempotencyKey,
+    Input { value: new, digest }: Input<CreateTaxKey>,
+) -> Result<Response, Problem> {
+    let account = console.reach(&signed, &account).await?.account.id;
+    let proof = proof(new.public_key);
+    let request = sha256_framed(&[b"create tax key", &account.0.to_be_bytes(), &digest]);
+    let make = async {
+        let caller = console.confirmed(&signed).await?;
+        let now = console.now();
+        let created = console.authority().create_tax_key(&caller, account, &new.label, &proof, now).await;
+        console.made(console.settled(&signed, created).await?).await
+    };
+    console.once(signed.account, once, request, make).await
+}
+
+/// `GET /v1/accounts/{account}/keys/{key}`.
+pub(crate) async fn show<P: Ports + 'static>(
+    State(console): State<Arc<Console<P>>>,
+    signed: Signed,
+    Segments((account, key)): Segments<(String, String)>,
+) -> Result<Response, Problem> {
+    let loaded = console.reach(&signed, &account).await?;
+    let key = console.one_key(&loaded, &key).await?;
+    Ok(tagged(StatusCode::OK, key.version, &console.key_view(&loaded, &key)?))
+}
+
+/// `PATCH /v1/accounts/{account}/keys/{key}`.
+pub(crate) async fn edit<P: Ports + 'static>(
+    State(console): State<Arc<Console<P>>>,
+    signed: Signed,
+    Segments((account, key)): Segments<(String, String)>,
+    Expected(version): Expected,
+    Input { value: edit, .. }: Input<EditKey>,
+) -> Result<Response, Problem> {
+    let (account, key) = (console.reach(&signed, &account).await?.account.id, key_id(&key)?);
+    let edit = read_edit(edit)?;
+    let caller = console.confirmed(&signed).await?;
+    let edited = console.authority().edit_key(&caller, account, key, &edit, Some(version), console.now()).await;
+    let record = console.settled(&signed, edited).await?;
+    let loaded = console.load(account).await?;
+    Ok(tagged(StatusCode::OK, record.version, &console.key_view(&loaded, &record)?))
+}
+
+fn read_edit(edit: EditKey) -> Result<KeyEdit, Problem> {
+    let ips = match (edit.ips, edit.unrestricted) {
+        (Some(_), true) => return Err(invalid("ips", "either a list or `unrestricted`")),
+        (Some(entries), false) => Some(IpChange::Set(entries.join("\n"))),
+        (None, true) => Some(IpChange::Open),
+        (None, false) => None,
+    };
+    let symbols = match (edit.symbols, edit.all_symbols) {
+        (Some(_), true) => return Err(invalid("symbols", "either a list or `allSymbols`")),
+        (Some(names), false) => Some(Some(symbols(&names)?)),
+        (None, true) => Some(None),
+        (None, false) => None,
+    };
+    let replay = match edit.replay.as_deref() {
+        None => None,
+        Some("policy") => Some(None),
+        Some(name) => Some(Some(of_name(name).ok_or_else(|| invalid("replay", "this is no rule on repeated calls"))?)),
+    };
+    let accepts = match edit.accepts.as_deref() {
+        None => None,
+        Some(name) => Some(of_name(name).ok_or_else(|| invalid("accepts", "this is no kind of proof"))?),
+    };
+    let permissions = edit.permissions.as_deref().map(permissions).transpose()?;
+    Ok(KeyEdit { label: edit.label, permissions, ips, symbols, accepts, replay })
+}
+
+/// `DELETE /v1/accounts/{account}/keys/{key}`.
+pub(crate) async fn delete<P: Ports + 'static>(
+    State(console): State<Arc<Console<P>>>,
+    signed: Signed,
+    Segments((account, key)): Segments<(String, String)>,
+    NoBody: NoBody,
+) -> Result<Response, Problem> {
+    let (account, key) = (console.reach(&signed, &account).await?.account.id, key_id(&key)?);
+    let caller = console.confirmed(&signed).await?;
+    let deleted = console.authority().delete_key(&caller, account, key, console.now()).await;
+    console.settled(&signed, deleted).await?;
+    Ok(done())
+}
+
+/// `DELETE /v1/accounts/{account}/keys`.
+pub(crate) async fn delete_all<P: Ports + 'static>(
+    State(console): State<Arc<Console<P>>>,
+    signed: Signed,
+    Segments(account): Segments<String>,
+    NoBody: NoBody,
+) -> Result<Response, Problem> {
+    let account = console.reach(&signed, &account).await?.account.id;
+    let caller = console.confirmed(&signed).await?;
+    let deleted = console.authority().delete_all_keys(&caller, account, console.now()).await;
+    let keys = console.settled(&signed, deleted).await?;
+    Ok(answer(StatusCode::OK, &Count { keys }))
+}
+
+/// `POST /v1/accounts/{account}/keys/{key}/disable`.
+pub(crate) async fn disable<P: Ports + 'static>(
+    State(console): State<Arc<Console<P>>>,
+    signed: Signed,
+    Segments((account, key)): Segments<(String, String)>,
+    NoBody: NoBody,
+) -> Result<Response, Problem> {
+    let (account, key) = (console.reach(&signed, &account).await?.account.id, key_id(&key)?);
+    let caller = console.confirmed(&signed).await?;
+    let disabled = console.authority().disable_key(&caller, account, key, console.now()).await;
+    console.settled(&signed, disabled).await?;
+    Ok(done())
+}
+
+/// `POST /v1/accounts/{account}/keys/{key}/enable`.
+pub(crate) async fn enable<P: Ports + 'static>(
+    State(console): State<Arc<Console<P>>>,
+    signed: Signed,
+    Segments((account, key)): Segments<(String, String)>,
+    NoBody: NoBody,
+) -> Result<Response, Problem> {
+    let (account, key) = (console.reach(&signed, &account).await?.account.id, key_id(&key)?);
+    let caller = console.confirmed(&signed).await?;
+    let enabled = console.authority().enable_key(&caller, account, key, console.now()).await;
+    console.settled(&signed, enabled).await?;
+    Ok(done())
+}
+
+/// `POST /v1/accounts/{account}/keys/{key}/rotate`.
+pub(crate) async fn rotate<P: Ports + 'static>(
+    State(console): State<Arc<Console<P>>>,
+    signed: Signed,
+    Segments((account, key)): Segments<(String, String)>,
+    once: IdempotencyKey,
+    Input { value: rotate, digest }: Input<RotateKey>,
+) -> Result<Response, Problem> {
+    let (account, key) = (console.reach(&signed, &account).await?.account.id, key_id(&key)?);
+    let hours = rotate.overlap_hours;
+    let overlap = if rotate.when_idle { Overlap::WhenIdle { hours } } else { Overlap::For(hours) };
+    let rotation = Rotation { overlap, proof: proof(rotate.public_key) };
+    let request = sha256_framed(&[b"rotate key", &key.0.to_be_bytes(), &digest]);
+    let make = async {
+        let caller = console.confirmed(&signed).await?;
+        let created = console.authority().rotate_key(&caller, account, key, &rotation, console.now()).await;
+        console.made(console.settled(&signed, created).await?).await
+    };
+    console.once(signed.account, once, request, make).await
+}
+
+/// `POST /v1/accounts/{account}/keys/{key}/end-descendants`.
+pub(crate) async fn end_descendants<P: Ports + 'static>(
+    State(console): State<Arc<Console<P>>>,
+    signed: Signed,
+    Segments((account, key)): Segments<(String, String)>,
+    NoBody: NoBody,
+) -> Result<Response, Problem> {
+    let (account, key) = (console.reach(&signed, &account).await?.account.id, key_id(&key)?);
+    let caller = console.confirmed(&signed).await?;
+    let ended = console.authority().end_descendants(&caller, account, key, console.now()).await;
+    let keys = console.settled(&signed, ended).await?;
+    Ok(answer(StatusCode::OK, &Count { keys }))
+}
+
+/// `POST /v1/accounts/{account}/freeze-keys`: the panic button.
+pub(crate) async fn freeze_all<P: Ports + 'static>(
+    State(console): State<Arc<Console<P>>>,
+    signed: Signed,
+    Segments(account): Segments<String>,
+    Input { value: freeze, .. }: Input<FreezeKeys>,
+) -> Result<Response, Problem> {
+    let account = console.reach(&signed, &account).await?.account.id;
+    let caller = console.confirmed(&signed).await?;
+    let now = console.now();
+    let frozen = console.authority().freeze_keys(&caller, account, freeze.cancel_orders, now).await;
+    let keys = console.settled(&signed, frozen).await?;
+    Ok(answer(StatusCode::OK, &Count { keys }))
+}

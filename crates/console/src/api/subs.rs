@@ -1,0 +1,83 @@
+//! The sub-accounts of a master.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use latchkey_authority::account::{Email, Owner, PasswordHash, SubKind};
+use latchkey_authority::issue::NewSubAccount;
+use latchkey_authority::ports::{Directory, Ports};
+use latchkey_crypto::digest::sha256_framed;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::api::factors::check_password;
+use crate::api::once::{IdempotencyKey, Made};
+use crate::api::view::AccountView;
+use crate::console::Console;
+use crate::problem::{self, Problem};
+use crate::session::Signed;
+use crate::wire::{Input, Segments, answer, invalid};
+
+/// The sub-accounts of a master.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SubAccounts {
+    sub_accounts: Vec<AccountView>,
+}
+
+/// A sub-account as it is asked for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreateSubAccount {
+    /// Its e-mail address.
+    email: String,
+    /// With a password its holder can sign in; absent: only the master manages it.
+    #[serde(default)]
+    password: Option<String>,
+}
+
+/// `GET /v1/accounts/{account}/sub-accounts`.
+pub(crate) async fn list<P: Ports + 'static>(
+    State(console): State<Arc<Console<P>>>,
+    signed: Signed,
+    Segments(account): Segments<String>,
+) -> Result<Response, Problem> {
+    let master = console.reach(&signed, &account).await?.account;
+    let subs = console.store().sub_accounts(master.id).await?;
+    let sub_accounts =
+        subs.iter().filter_map(|sub| Owner::new(sub, Some(&master))).map(|owner| AccountView::of(&owner)).collect();
+    Ok(answer(StatusCode::OK, &SubAccounts { sub_accounts }))
+}
+
+/// `POST /v1/accounts/{account}/sub-accounts`.
+pub(crate) async fn create<P: Ports + 'static>(
+    State(console): State<Arc<Console<P>>>,
+    signed: Signed,
+    Segments(account): Segments<String>,
+    once: IdempotencyKey,
+    Input { value: new, digest }: Input<CreateSubAccount>,
+) -> Result<Response, Problem> {
+    let master = console.reach(&signed, &account).await?.account.id;
+    let email = Email::parse(&new.email).map_err(|error| invalid("email", error.to_string()))?;
+    let request = sha256_framed(&[b"create sub-account", &master.0.to_be_bytes(), &digest]);
+    let make = async {
+        let password_hash = match new.password {
+            None => None,
+            Some(password) => {
+                check_password(&password)?;
+                Some(PasswordHash::new(console.hash_password(password).await?))
+            }
+        };
+        let caller = console.confirmed(&signed).await?;
+        let sub = NewSubAccount { email, kind: SubKind::Normal, password_hash };
+        let made = console.authority().create_sub_account(&caller, master, &sub, console.now()).await;
+        let made = console.settled(&signed, made).await?;
+        let loaded = console.load(made.id).await?;
+        let view = AccountView::of(&loaded.owner().map_err(|_| problem::ACCOUNT_UNKNOWN)?);
+        let body = serde_json::to_value(view).map_err(|_| problem::UNAVAILABLE)?;
+        Ok(Made { version: made.version, body })
+    };
+    console.once(signed.account, once, request, make).await
+}

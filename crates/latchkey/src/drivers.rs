@@ -1,0 +1,216 @@
+//! What goes on by itself: rules that act with time, letters, signed audit heads, and the shelf's expiry.
+//!
+//! [`Rounds`] decides, purely, what is due; the loop below it does it. A task that fails is told in the log and tried
+//! again in its next round.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use latchkey_admission::ports::Clock;
+use latchkey_authority::ports::{KeptNotice, Notes, Shelf, Store};
+use latchkey_console::ports::Mail;
+use latchkey_protocol::{AccountId, Timestamp};
+use tokio::sync::watch;
+
+use crate::assemble::House;
+
+const SECOND: i64 = 1_000_000;
+const HOUR: i64 = 3_600 * SECOND;
+
+/// Accounts looked at in one go.
+const ACCOUNTS: u32 = 256;
+/// Letters of one round.
+const LETTERS: u32 = 64;
+/// A letter that could not be sent for so long is given up; the console still shows it.
+const GIVEN_UP_AFTER: i64 = 24 * HOUR;
+
+/// A task of the loop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Task {
+    /// Rules that act with time: ends of keys, retirements, notices before.
+    Sweep,
+    /// Letters for notices.
+    Letters,
+    /// The head of the audit chain, signed.
+    Head,
+    /// What has expired leaves the shelf.
+    Shelf,
+}
+
+impl Task {
+    const ALL: [Self; 4] = [Self::Sweep, Self::Letters, Self::Head, Self::Shelf];
+
+    /// How often it is done, in microseconds.
+    const fn period(self) -> i64 {
+        match self {
+            Self::Sweep | Self::Head => 60 * SECOND,
+            Self::Letters => 2 * SECOND,
+            Self::Shelf => 600 * SECOND,
+        }
+    }
+
+    /// How long it rests after it failed for the `count`th time in a row: its period, doubled each time, at most an hour.
+    fn rest(self, count: u32) -> i64 {
+        let doubled = 1_i64.checked_shl(count.saturating_sub(1).min(20)).unwrap_or(i64::MAX);
+        self.period().saturating_mul(doubled).min(HOUR).max(self.period())
+    }
+}
+
+/// When each task is due. Everything is due at the start.
+#[derive(Clone, Debug)]
+struct Rounds {
+    due: [(Task, Timestamp, u32); 4],
+}
+
+impl Rounds {
+    fn starting(now: Timestamp) -> Self {
+        Self { due: Task::ALL.map(|task| (task, now, 0)) }
+    }
+
+    /// The tasks that are due.
+    fn step(&self, now: Timestamp) -> Vec<Task> {
+        self.due.iter().filter(|(_, due, _)| *due <= now).map(|(task, ..)| *task).collect()
+    }
+
+    /// Notes how a task went.
+    fn done(&mut self, task: Task, now: Timestamp, is_well: bool) {
+        for (known, due, failures) in &mut self.due {
+            if *known == task {
+                *failures = if is_well { 0 } else { failures.saturating_add(1) };
+                *due = now.plus_micros(if is_well { task.period() } else { task.rest(*failures) });
+            }
+        }
+    }
+}
+
+/// Does what is due until `stop` turns true.
+pub async fn keep(house: Arc<House>, mail: Option<Arc<dyn Mail>>, mut stop: watch::Receiver<bool>) {
+    const PAUSE: Duration = Duration::from_secs(1);
+    let mut rounds = Rounds::starting(house.clock.now());
+    loop {
+        for task in rounds.step(house.clock.now()) {
+            let done = match task {
+                Task::Sweep => sweep(&house).await,
+                Task::Letters => letters(&house, mail.as_deref()).await,
+                Task::Head => head(&house).await,
+                Task::Shelf => house.store().sweep(house.clock.now()).await.map(drop).map_err(Into::into),
+            };
+            if let Err(error) = &done {
+                tracing::error!(error = format!("{error:#}"), ?task, "a task that goes on by itself failed");
+            }
+            rounds.done(task, house.clock.now(), done.is_ok());
+        }
+        if tokio::time::timeout(PAUSE, async { drop(stop.wait_for(|stop| *stop).await) }).await.is_ok() {
+            return;
+        }
+    }
+}
+
+/// Lets the rules act that act with time.
+async fn sweep(house: &House) -> anyhow::Result<()> {
+    loop {
+        let now = house.clock.now();
+        let accounts = house.authority.due_accounts(now, ACCOUNTS).await?;
+        let mut acted = 0;
+        for account in &accounts {
+            let keys = house.live.keys_of(*account);
+            let used = |id| keys.iter().find(|key| key.id == id).and_then(|key| key.last_used());
+            let done = house.authority.sweep(*account, &used, now).await;
+            acted += done.with_context(|| format!("account {account}"))?;
+        }
+        // One that is still due though nothing was left to do must not spin.
+        if accounts.is_empty() || acted == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Sends a letter for each notice that was not sent yet.
+async fn letters(house: &House, mail: Option<&dyn Mail>) -> anyhow::Result<()> {
+    let Some(mail) = mail else { return Ok(()) };
+    let notices = house.store().unsent_notices(LETTERS).await?;
+    let (mut sent, mut failure) = (Vec::new(), None);
+    for notice in &notices {
+        match send(house, mail, notice).await {
+            Ok(()) => sent.push(notice.id),
+            Err(error) if is_given_up(notice, house.clock.now()) => {
+                tracing::warn!(notice = notice.id, error = format!("{error:#}"), "a letter is given up");
+                sent.push(notice.id);
+            }
+            Err(error) => failure = Some(error),
+        }
+    }
+    if !sent.is_empty() {
+        house.store().mark_sent(&sent).await?;
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+fn is_given_up(notice: &KeptNotice, now: Timestamp) -> bool {
+    now.micros_since(notice.at) >= GIVEN_UP_AFTER
+}
+
+async fn send(house: &House, mail: &dyn Mail, notice: &KeptNotice) -> anyhow::Result<()> {
+    let account: AccountId = notice.notice.account;
+    let Some(loaded) = house.store().load(account).await? else { return Ok(()) };
+    let key = notice.notice.key.map(|key| format!("\nKey: {key}")).unwrap_or_default();
+    let text = format!("{}\n\nAccount: {account}{key}\n", notice.notice.text);
+    let sent = mail.send(&loaded.account.email, "About your API keys", &text).await;
+    sent.map_err(|error| anyhow::anyhow!(error.0)).context("a letter was not taken")
+}
+
+/// Signs the head of the audit chain when there are records since the last one, and tells it in the log, so that a copy
+/// lies outside the store.
+///
+/// # Errors
+/// The store's.
+pub async fn head(house: &House) -> anyhow::Result<()> {
+    if let Some(head) = house.store().sign_head(&house.audit_key, house.clock.now()).await? {
+        tracing::info!("audit head: {}", head.as_str());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_micros(seconds * SECOND)
+    }
+
+    #[test]
+    fn everything_is_due_at_the_start_and_then_in_its_turn() {
+        let mut rounds = Rounds::starting(at(100));
+        assert_eq!(rounds.step(at(100)), Task::ALL);
+        for task in Task::ALL {
+            rounds.done(task, at(100), true);
+        }
+        assert_eq!(rounds.step(at(101)), []);
+        assert_eq!(rounds.step(at(102)), [Task::Letters]);
+        rounds.done(Task::Letters, at(102), true);
+        assert_eq!(rounds.step(at(160)), [Task::Sweep, Task::Letters, Task::Head]);
+        assert_eq!(rounds.step(at(700)), Task::ALL);
+    }
+
+    #[test]
+    fn what_fails_rests_longer_each_time_and_at_most_an_hour() {
+        let mut rounds = Rounds::starting(at(0));
+        for task in Task::ALL {
+            rounds.done(task, at(1_000_000), true);
+        }
+        let mut now = 2_000_000;
+        let mut rests = Vec::new();
+        for _ in 0..14 {
+            rounds.done(Task::Letters, at(now), false);
+            let rest = (1..=3_600).find(|rest| rounds.step(at(now + rest)).contains(&Task::Letters)).unwrap();
+            rests.push(rest);
+            now += rest;
+        }
+        assert_eq!(rests[..4], [2, 4, 8, 16]);
+        assert_eq!(rests[13], 3_600);
+        rounds.done(Task::Letters, at(now), true);
+        assert!(rounds.step(at(now + 2)).contains(&Task::Letters), "a success forgets the failures");
+    }
+}
