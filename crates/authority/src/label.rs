@@ -1,9 +1,13 @@
 //! The name that an owner gives a key.
 
 use core::fmt;
+use unicode_normalization::UnicodeNormalization;
 
 /// Most characters of a label.
 pub const LABEL_MAX: usize = 60;
+
+/// Longest text in bytes that is looked at.
+const TEXT_MAX: usize = 4096;
 
 /// A key's name: 1 to 60 characters, no control and no bidirectional ones, not blank. Not unique.
 /// Source: margin special API keys, 2026-01-15 (a name may be shared); the bounds are ours.
@@ -26,11 +30,16 @@ pub enum LabelError {
 }
 
 impl Label {
-    /// Takes a text as it is.
+    /// Takes a text, in its composed form (NFC): what reads the same is the same.
     ///
     /// # Errors
     /// [`LabelError`] says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, LabelError> {
+        // A composed text is never longer than 4 bytes a character; what is far longer need not be composed.
+        if text.len() > TEXT_MAX {
+            return Err(LabelError::TooLong(text.chars().count()));
+        }
+        let text: String = text.nfc().collect();
         if let Some(bad) = text.chars().find(|c| deceives(*c)) {
             return Err(LabelError::Character(bad));
         }
@@ -84,6 +93,14 @@ mod tests {
         for text in ["a", "my bot", "Zürich 東京 🚀", "<b>&\"'", &"é".repeat(60)] {
             assert_eq!(Label::parse(text).unwrap().as_str(), text);
         }
+    }
+
+    #[test]
+    fn what_reads_the_same_is_the_same() {
+        assert_eq!(Label::parse("Zu\u{308}rich").unwrap().as_str(), "Z\u{fc}rich");
+        assert_eq!(Label::parse(&"e\u{301}".repeat(60)), Label::parse(&"\u{e9}".repeat(60)));
+        assert!(Label::parse(&"e\u{301}".repeat(61)).is_err());
+        assert_eq!(Label::parse(&"a".repeat(5000)), Err(LabelError::TooLong(5000)));
     }
 
     #[test]

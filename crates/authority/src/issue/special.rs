@@ -160,7 +160,7 @@ pub fn delete_special_keys(case: Case<'_>, target: &SpecialTarget, scope: Scope)
             (changeable(&case, scope).filter(|key| key.api_key == api_key).collect(), Refusal::KeyUnknown)
         }
         (None, Some(label)) => {
-            (changeable(&case, scope).filter(|key| key.label.as_str() == label).collect(), Refusal::NameUnknown)
+            (changeable(&case, scope).filter(|key| Label::parse(label).as_ref() == Ok(&key.label)).collect(), Refusal::NameUnknown)
         }
         (None, None) => return Err(Refusal::TargetMissing),
     };
