@@ -1,5 +1,6 @@
 //! The bodies, by name.
 
+mod doors;
 mod files;
 mod keys;
 pub mod mutate;
@@ -15,6 +16,9 @@ pub const BODIES: &[(&str, Body)] = &[
     ("arguments", requests::arguments),
     ("routes", requests::routes),
     ("records", requests::records),
+    ("proxy", doors::proxy),
+    ("forwarding", doors::forwarding),
+    ("message_signature", doors::message_signature),
     ("public_key", keys::public_key),
     ("ip_list", keys::ip_list),
     ("stored", keys::stored),
