@@ -246,9 +246,7 @@ impl Refusal {
             Self::PublicKey(error) => code::BAD_PUBLIC_KEY.with([sentence(&error.to_string())]),
             Self::TooManySymbols(_) => invalid("symbols"),
             Self::CreatedOutOfRange => invalid("created"),
-            Self::EmailTaken | Self::MasterUnknown | Self::MasterIsSubAccount => {
-                invalid("email")
-            }
+            Self::EmailTaken | Self::MasterUnknown | Self::MasterIsSubAccount => invalid("email"),
             Self::ApiKeyTaken => invalid("apiKey"),
             Self::VipOutOfRange => invalid("vip"),
             Self::BalanceNotPositive(_) => invalid("amount"),

@@ -159,9 +159,10 @@ pub fn delete_special_keys(case: Case<'_>, target: &SpecialTarget, scope: Scope)
         (Some(api_key), _) => {
             (changeable(&case, scope).filter(|key| key.api_key == api_key).collect(), Refusal::KeyUnknown)
         }
-        (None, Some(label)) => {
-            (changeable(&case, scope).filter(|key| Label::parse(label).as_ref() == Ok(&key.label)).collect(), Refusal::NameUnknown)
-        }
+        (None, Some(label)) => (
+            changeable(&case, scope).filter(|key| Label::parse(label).as_ref() == Ok(&key.label)).collect(),
+            Refusal::NameUnknown,
+        ),
         (None, None) => return Err(Refusal::TargetMissing),
     };
     if doomed.is_empty() {

@@ -2,78 +2,115 @@
 
 use super::row::{Row, rows};
 use crate::account::{Account, Kyc, Owner, PortfolioMargin};
-use crate::effective::{Standing, effective_permissions, reach};
+use crate::effective::{DeadReason, Standing, effective_permissions, reach};
 use crate::ip::IpRestriction;
 use crate::key::{Capabilities, KeyKind, KeyRecord, Material, PermissionMode, PublicMaterial, Scope};
-use crate::permission_rules::PERMISSION_RULES;
+use crate::permission_rules::{Need, PERMISSION_RULES};
 use crate::policy::{Policy, Profile};
+use crate::step_up::{IntentKind, StepUpFlaw};
 use crate::tests::{NOW, account, key, rules};
 use latchkey_protocol::{Permission, PermissionSet};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
-fn created() -> impl Iterator<Item = Row<'static>> {
-    rows().filter(|row| row.action == "create")
+/// The refusals, as their file lists them, so that none is forgotten here.
+const REFUSALS: &str = include_str!("../../refusal.rs");
+
+/// Refusals that are no rules of the table: what a store finds, and what is asked of a new account.
+const NOT_IN_THE_TABLE: [&str; 6] =
+    ["AccountUnknown", "EmailTaken", "ApiKeyTaken", "MasterUnknown", "BalanceNotPositive", "StepUpNeeded"];
+
+/// The variants of `Refusal` by name.
+fn refusals() -> impl Iterator<Item = &'static str> {
+    let start = REFUSALS.find("pub enum Refusal {").unwrap();
+    let body = REFUSALS[start..].split("\n}").next().unwrap();
+    body.lines().filter_map(|line| {
+        let name = line.strip_prefix("    ")?;
+        name.starts_with(|c: char| c.is_ascii_uppercase()).then(|| name.split(['(', ' ', ',']).next().unwrap())
+    })
+}
+
+/// Whether two rows ask for the same, but for one word that is there, gone or another.
+fn neighbours(one: &Row<'_>, other: &Row<'_>) -> bool {
+    let words = |row: &Row<'_>| -> Vec<String> {
+        let of_account = row.words.iter().map(|word| format!("account {word}"));
+        let all = of_account.chain(row.key.iter().map(|word| format!("key {word}")));
+        all.filter(|word| word.split_whitespace().count() == 2).collect()
+    };
+    let (one_words, other_words) = (words(one), words(other));
+    let missing = |from: &[String], of: &[String]| from.iter().filter(|word| !of.contains(word)).count();
+    let (gone, new) = (missing(&one_words, &other_words), missing(&other_words, &one_words));
+    one.action == other.action && gone <= 1 && new <= 1
+}
+
+/// Asserts that some row has an outcome that `fails` names, and that a row that differs from it in one word alone
+/// has one that `passes` names.
+fn assert_both(rule: &str, fails: impl Fn(&str) -> bool, passes: impl Fn(&str) -> bool) {
+    let failing: Vec<Row<'_>> = rows().filter(|row| fails(row.expected)).collect();
+    assert!(!failing.is_empty(), "no row fails for {rule}");
+    let alone = failing.iter().any(|row| rows().any(|other| passes(other.expected) && neighbours(row, &other)));
+    assert!(alone, "no row fails for {rule} alone: each differs from every row that passes in more than one word");
 }
 
 #[test]
 fn every_condition_of_a_permission_has_a_row_that_fails_for_it_alone_and_one_that_passes() {
     for rule in PERMISSION_RULES {
-        let passes = created().any(|row| row.expected == "ok" && row.permissions().contains(rule.permission));
+        let passes = rows()
+            .any(|row| row.action == "create" && row.expected == "ok" && row.permissions().contains(rule.permission));
         assert!(passes, "no row grants {}", rule.permission);
         for need in rule.needs {
             let refusal = format!("PermissionNeeds({:?}, {need:?})", rule.permission);
-            assert!(created().any(|row| row.expected == refusal), "no row is refused with {refusal}");
+            assert!(
+                rows().any(|row| row.action == "create" && row.expected == refusal),
+                "no row is refused with {refusal}"
+            );
         }
     }
-    for need in crate::permission_rules::Need::ALL {
+    for need in Need::ALL {
+        let refused = format!(", {need:?})");
+        assert_both(need.name(), |expected| expected.ends_with(&refused), |expected| expected == "ok");
         let withheld = format!(":{}", need.name());
-        assert!(rows().any(|row| row.action == "effective" && row.expected.ends_with(&withheld)), "{withheld}");
+        let in_force = |expected: &str| !expected.contains(&withheld) && !expected.starts_with("dead");
+        assert_both(&withheld, |expected| expected.ends_with(&withheld), in_force);
     }
 }
 
 #[test]
-fn every_reason_has_its_row() {
-    let reasons = [
-        "NotYourAccount",
-        "CallerKeyNotStandard",
-        "CallerLacksPermission",
-        "CallerKeyDead",
-        "NotBySignedCall",
-        "NotByOperator",
-        "Label",
-        "Ip(",
-        "IpListEmpty",
-        "PublicKey",
-        "TooManySymbols",
-        "UnknownPair",
-        "TargetMissing",
-        "CreatedOutOfRange",
-        "AccountFrozen",
-        "KycTooLow",
-        "NoSecondFactor",
-        "NoDeposit",
-        "NoMarginAccount",
-        "PortfolioMarginUnsupported",
-        "CrossMarginProForbidden",
-        "VipTooLow",
-        "TermsNotSigned",
-        "Cooldown",
-        "TooManyKeys",
-        "PermissionNeeds",
-        "KeyUnknown",
-        "NameUnknown",
-        "KeyDead",
-        "HeldByOperator",
-    ];
-    for reason in reasons {
-        assert!(rows().any(|row| row.expected.starts_with(reason)), "{reason}");
+fn every_refusal_has_a_row_that_fails_for_it_alone_and_one_that_passes() {
+    let mut count = 0;
+    for name in refusals().filter(|name| !NOT_IN_THE_TABLE.contains(name)) {
+        count += 1;
+        let named = |expected: &str| expected.split(['(', ' ']).next() == Some(name);
+        assert_both(name, named, |expected| expected == "ok" || expected == "unchanged");
     }
-    for dead in ["deleted", "expired", "disabled", "account-frozen", "kyc-too-low"] {
-        assert!(rows().any(|row| row.expected.strip_prefix("dead:") == Some(dead)), "{dead}");
+    assert!(count > 50, "{count} refusals were found");
+}
+
+#[test]
+fn every_kind_of_change_has_a_row_that_asks_for_its_proof_and_one_that_takes_it() {
+    for kind in IntentKind::ALL {
+        let needed = format!("StepUpNeeded({kind:?} ");
+        assert_both(&needed, |expected| expected.starts_with(&needed), |expected| expected == "ok");
     }
-    for action in
-        ["create", "special", "edit-ip", "delete-special", "disable", "enable", "delete", "freeze", "unfreeze"]
-    {
+    for flaw in [StepUpFlaw::OtherChange, StepUpFlaw::Stale, StepUpFlaw::TooWeak] {
+        let wrong = format!("StepUpWrong({flaw:?})");
+        assert_both(&wrong, |expected| expected == wrong, |expected| expected == "ok");
+    }
+}
+
+#[test]
+fn every_reason_of_a_dead_key_has_its_rows() {
+    use DeadReason::*;
+    for reason in [Deleted, Expired, Disabled, AccountFrozen, KycTooLow, Retired, ResidenceRestricted] {
+        let dead = format!("dead:{}", reason.name());
+        assert_both(&dead, |expected| expected == dead, |expected| expected.starts_with("reading"));
+    }
+}
+
+#[test]
+fn every_action_has_a_row_that_is_done() {
+    let actions: BTreeSet<&str> = rows().map(|row| row.action).collect();
+    for action in actions.into_iter().filter(|action| *action != "effective") {
         assert!(rows().any(|row| row.action == action && row.expected == "ok"), "{action}");
     }
 }
