@@ -118,6 +118,7 @@ async fn sweep(house: &House) -> anyhow::Result<()> {
             let used = |id| keys.iter().find(|key| key.id == id).and_then(|key| key.last_used());
             let done = house.authority.sweep(*account, &used, now).await;
             acted += done.with_context(|| format!("account {account}"))?;
+            house.store().swept(*account).await?;
         }
         // One that is still due though nothing was left to do must not spin.
         if accounts.is_empty() || acted == 0 {

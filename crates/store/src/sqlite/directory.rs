@@ -47,3 +47,20 @@ impl Directory for SqliteStore {
         Ok(rows.into_iter().map(AccountId).collect())
     }
 }
+
+impl SqliteStore {
+    /// Notes that the rules that act with time have seen the keys of an account. Keys from before the second format are
+    /// due until they were seen once; the others say themselves when they are due.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn swept(&self, account: AccountId) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await?;
+        sqlx::query("UPDATE keys SET due = NULL WHERE account = ? AND due = 0")
+            .bind(account.0)
+            .execute(&mut *writer)
+            .await
+            .map_err(unavailable)?;
+        Ok(())
+    }
+}

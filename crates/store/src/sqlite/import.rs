@@ -48,12 +48,16 @@ impl Import {
 }
 
 impl SqliteStore {
-    /// Writes a batch whole or not at all. Its audit record belongs to no account (number 0).
+    /// Writes a batch whole or not at all. Its audit record belongs to no account (number 0). The rules that act with
+    /// time look at a key without an IP list as soon as it is there.
     ///
     /// # Errors
     /// [`StoreError::Taken`] when one of them is there already; [`StoreError::Unavailable`] also for a key without its
     /// account.
-    pub async fn import(&self, batch: Import) -> Result<Committed, StoreError> {
+    pub async fn import(&self, mut batch: Import) -> Result<Committed, StoreError> {
+        for key in batch.keys.iter_mut().filter(|key| !key.ip.is_listed()) {
+            key.watch.due.get_or_insert(batch.at);
+        }
         let audit = AuditEvent {
             at: batch.at,
             who: batch.who.clone(),

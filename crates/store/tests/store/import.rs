@@ -1,5 +1,6 @@
 use latchkey_authority::change::{Action, Actor, AuditState};
-use latchkey_authority::ports::{Store as _, StoreError, Unique};
+use latchkey_authority::ip::IpRestriction;
+use latchkey_authority::ports::{Directory as _, Store as _, StoreError, Unique};
 use latchkey_crypto::sign::Signer;
 use latchkey_protocol::AccountId;
 use latchkey_store::random;
@@ -44,6 +45,16 @@ async fn a_batch_is_there_whole_with_one_audit_record_of_its_digest() {
     assert_ne!(other.summary().digest, batch(11).summary().digest);
     let public = Signer::generate_ed25519(&mut random::fill).public_key().unwrap();
     assert_eq!(store.verify_tail(&public).await.unwrap().last, 2);
+}
+
+#[tokio::test]
+async fn keys_without_an_ip_list_are_looked_at_at_once() {
+    let scratch = tempfile::tempdir().unwrap();
+    let store = open(scratch.path()).await;
+    let mut import = batch(1);
+    import.keys[4].ip = IpRestriction::Unrestricted;
+    store.import(import).await.unwrap();
+    assert_eq!(store.due(NOW, 9).await.unwrap(), [AccountId(2)]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use latchkey_authority::account::Email;
 use latchkey_authority::change::{Effect, EffectId, Guard};
 use latchkey_authority::key::{KeyRecord, Material, PublicMaterial};
-use latchkey_authority::ports::{Store as _, StoreError, Unique};
+use latchkey_authority::ports::{Directory as _, Store as _, StoreError, Unique};
 use latchkey_authority::stored::Stored as _;
 use latchkey_protocol::{AccountId, KeyId};
 use latchkey_store::random;
@@ -14,7 +14,7 @@ use latchkey_store::sqlite::outbox::ParkedEffect;
 use latchkey_store::sqlite::{OpenError, Row, SqliteSettings, SqliteStore};
 use sqlx::Connection as _;
 
-use crate::records::{account, change, deleted, key, open, with_account, with_effect, with_key};
+use crate::records::{NOW, account, change, deleted, key, open, with_account, with_effect, with_key};
 
 const LEAVE: Effect = Effect::LeaveSpecialMode { owner: AccountId(1) };
 const CANCEL: Effect = Effect::CancelEverything { owner: AccountId(1) };
@@ -285,12 +285,26 @@ async fn a_store_of_the_first_format_is_brought_up_to_date() {
                 .await
                 .unwrap();
         }
+        let record = key(7, 2);
+        sqlx::query(
+            "INSERT INTO keys (id, account, api_key, deleted, version, revision, record) VALUES (?, 2, ?, 0, 1, 1, ?)",
+        )
+        .bind(record.id.0.to_be_bytes().as_slice())
+        .bind(record.api_key.as_str())
+        .bind(record.encode())
+        .execute(&mut old)
+        .await
+        .unwrap();
         old.close().await.unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
     let settings = SqliteSettings::new(&path, &mut random::fill);
     let store = SqliteStore::open(&settings).await.unwrap();
-    assert_eq!(store.load(AccountId(2)).await.unwrap().unwrap().master, Some(account(1)));
+    let loaded = store.load(AccountId(2)).await.unwrap().unwrap();
+    assert_eq!((loaded.master, loaded.keys), (Some(account(1)), vec![key(7, 2)]));
+    assert_eq!(store.due(NOW, 9).await.unwrap(), [AccountId(2)], "the rules look at it once");
+    store.swept(AccountId(2)).await.unwrap();
+    assert!(store.due(NOW, 9).await.unwrap().is_empty());
     store.close().await.unwrap();
     let url = format!("sqlite://{}", path.display());
     let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
