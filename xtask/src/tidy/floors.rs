@@ -24,7 +24,7 @@ const ROOMS: [Room; 12] = [
     Room { name: "exchange", floor: 2, may_use: &["protocol"], pure: true },
     Room { name: "admission", floor: 3, may_use: &["authority", "crypto", "protocol"], pure: true },
     Room { name: "gateway", floor: 4, may_use: &["admission", "protocol"], pure: false },
-    Room { name: "console", floor: 4, may_use: &["admission", "authority", "protocol"], pure: false },
+    Room { name: "console", floor: 4, may_use: &["admission", "authority", "protocol", "crypto"], pure: false },
     Room {
         name: "store",
         floor: 4,
