@@ -2,6 +2,7 @@
 
 mod ip;
 mod key;
+mod message;
 mod parameters;
 mod permission;
 mod replay;

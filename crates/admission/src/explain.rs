@@ -32,6 +32,10 @@ impl Rejection {
             Reason::FieldMissing(name) => format!("the parameter `{name}` is missing"),
             Reason::FieldEmpty(name) => format!("the parameter `{name}` is empty"),
             Reason::FieldIllegal { name, range } => format!("the parameter `{name}` does not match `{range}`"),
+            Reason::FieldNotRequired(name) => {
+                format!("the parameter `{name}` has no place in a call that is signed by a message signature")
+            }
+            Reason::Message(error) => format!("the message signature cannot be used: {error}"),
             Reason::RecvWindowTooLarge { max_ms } => format!("`recvWindow` is over the largest, {max_ms} ms"),
             Reason::RecvWindowPrecision => "`recvWindow` has more than three decimals".to_owned(),
             Reason::KeyUnknown => "no key has this name".to_owned(),
@@ -54,6 +58,9 @@ impl Rejection {
                                        payload below with what was signed, byte for byte"
                     .to_owned()
             }
+            Reason::ContentDigestWrong => {
+                "the signature holds, but the body is not the one whose digest it covers".to_owned()
+            }
             Reason::KeyUnusable => "the key's stored secret could not be opened; its operator has to look".to_owned(),
             Reason::PermissionMissing(permission) => {
                 format!("the key does not have the permission `{}` in force", permission.as_str())
@@ -71,19 +78,26 @@ impl Rejection {
             }
             Reason::ProofNotAccepted => "the key is set not to accept this way of signing".to_owned(),
             Reason::SignatureUsed { .. } => {
-                "the same bytes with the same signature were carried out before: sign with another `timestamp`".to_owned()
+                "the same bytes with the same signature were carried out before: sign with another `timestamp`"
+                    .to_owned()
             }
             Reason::SignatureElsewhere { .. } => {
-                "the same signature came on another route: sign each call of its own, with another `timestamp`".to_owned()
+                "the same signature came on another route: sign each call of its own, with another `timestamp`"
+                    .to_owned()
             }
             Reason::ReplayMemoryFull => {
-                "the key made more calls within their windows than are remembered: use a shorter `recvWindow`".to_owned()
+                "the key made more calls within their windows than are remembered: use a shorter `recvWindow`"
+                    .to_owned()
             }
-            Reason::Limited { what, limit } => format!("the limit `{}` of {limit} is used up in its window", what.name()),
+            Reason::Limited { what, limit } => {
+                format!("the limit `{}` of {limit} is used up in its window", what.name())
+            }
             Reason::Banned { until, .. } => {
                 format!("the address `{source}` is banned until {} ms after the epoch", until.as_millis())
             }
-            Reason::TooManyOrders { limit, .. } => format!("the account has placed {limit} orders that did not trade yet"),
+            Reason::TooManyOrders { limit, .. } => {
+                format!("the account has placed {limit} orders that did not trade yet")
+            }
             Reason::Busy => "the server had too much to do; nothing was done".to_owned(),
         }
     }

@@ -4,6 +4,7 @@ use latchkey_authority::effective::DeadReason;
 use latchkey_protocol::catalog::Family;
 use latchkey_protocol::code::{self, ApiError};
 use latchkey_protocol::limits::Window;
+use latchkey_protocol::message_signature::MessageSignatureError;
 use latchkey_protocol::params::ParamsError;
 use latchkey_protocol::{Permission, Timestamp};
 
@@ -62,6 +63,10 @@ pub enum Reason {
         /// What it may hold.
         range: &'static str,
     },
+    /// A field of one scheme of signing beside another scheme.
+    FieldNotRequired(&'static str),
+    /// The fields of a message signature cannot be used.
+    Message(MessageSignatureError),
     /// `recvWindow` is over the largest.
     RecvWindowTooLarge {
         /// The largest, in milliseconds.
@@ -95,6 +100,8 @@ pub enum Reason {
     SignatureShape(&'static str),
     /// The signature does not verify.
     SignatureWrong,
+    /// The content is not the one that was signed.
+    ContentDigestWrong,
     /// The key's material could not be opened.
     KeyUnusable,
     /// The key lacks a permission.
@@ -189,6 +196,8 @@ impl Rejection {
             Reason::FieldMissing(name) => code::MANDATORY_PARAMETER.with([*name]),
             Reason::FieldEmpty(name) => code::PARAMETER_EMPTY.with([*name]),
             Reason::FieldIllegal { name, range } => code::ILLEGAL_CHARS_IN.with([*name, *range]),
+            Reason::FieldNotRequired(name) => code::PARAMETER_NOT_REQUIRED.with([*name]),
+            Reason::Message(error) => code::MESSAGE_SIGNATURE_UNUSABLE.with([error.to_string()]),
             Reason::RecvWindowTooLarge { max_ms } => match family {
                 Family::Sapi => code::BAD_RECV_WINDOW.with([max_ms.to_string()]),
                 Family::Api | Family::Futures | Family::Latchkey => {
@@ -202,9 +211,10 @@ impl Rejection {
             }
             Reason::TimestampTooOld { .. } | Reason::StampedBeforeStart => code::OUTSIDE_RECV_WINDOW.plain(),
             Reason::TimestampAhead { .. } => code::AHEAD_OF_SERVER.plain(),
-            Reason::ProofNotAccepted | Reason::SignatureShape(_) | Reason::SignatureWrong => {
-                code::INVALID_SIGNATURE.plain()
-            }
+            Reason::ProofNotAccepted
+            | Reason::SignatureShape(_)
+            | Reason::SignatureWrong
+            | Reason::ContentDigestWrong => code::INVALID_SIGNATURE.plain(),
             Reason::KeyUnusable => code::UNKNOWN.plain(),
             Reason::SymbolNotWhitelisted => code::SYMBOL_NOT_WHITELISTED.plain(),
             Reason::UnreadParameters { read, sent, get: true } => {
@@ -263,6 +273,8 @@ impl Rejection {
             Reason::FieldMissing(_) => "field-missing",
             Reason::FieldEmpty(_) => "field-empty",
             Reason::FieldIllegal { .. } => "field-illegal",
+            Reason::FieldNotRequired(_) => "field-not-required",
+            Reason::Message(_) => "message-signature",
             Reason::RecvWindowTooLarge { .. } => "recv-window-too-large",
             Reason::RecvWindowPrecision => "recv-window-precision",
             Reason::KeyUnknown => "key-unknown",
@@ -275,6 +287,7 @@ impl Rejection {
             Reason::ProofNotAccepted => "proof-not-accepted",
             Reason::SignatureShape(_) => "signature-shape",
             Reason::SignatureWrong => "signature-wrong",
+            Reason::ContentDigestWrong => "content-digest-wrong",
             Reason::KeyUnusable => "key-unusable",
             Reason::PermissionMissing(_) => "permission-missing",
             Reason::KeyKind => "key-kind",

@@ -75,9 +75,18 @@ pub(crate) struct Share {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct SignatureId([u8; 32]);
 
+/// Where a call goes: its row, and the path as sent, which says more where the row's own has a place for an id.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) row: &'static Endpoint,
+    pub(crate) path: &'a str,
+}
+
 /// What is remembered of one signature.
 pub(crate) struct Mark {
     row: &'static Endpoint,
+    /// The path as sent, where it is not the row's own.
+    path: Option<Box<str>>,
     until: Timestamp,
     state: AtomicU8,
 }
@@ -153,6 +162,11 @@ impl SignatureId {
     pub(crate) fn of_signature(bytes: &[u8]) -> Self {
         Self(bytes.first_chunk().copied().unwrap_or_default())
     }
+
+    /// By the nonce of a message signature: what its signer says is used once.
+    pub(crate) fn of_nonce(nonce: &str) -> Self {
+        Self(sha256_framed(&[b"nonce", nonce.as_bytes()]))
+    }
 }
 
 impl Share {
@@ -166,12 +180,12 @@ impl Share {
         }
     }
 
-    /// Remembers that the signature came on `row`; its window ends at `until`. `once` says whether the call may act
+    /// Remembers that the signature came to `place`; its window ends at `until`. `once` says whether the call may act
     /// only once.
     pub(crate) fn note(
         &self,
         id: SignatureId,
-        row: &'static Endpoint,
+        place: Place<'_>,
         until: Timestamp,
         once: bool,
         now: Timestamp,
@@ -188,7 +202,7 @@ impl Share {
                     self.lost_until_us.fetch_max(until.as_micros(), Ordering::AcqRel);
                     return Trace::Full;
                 }
-                match marks.try_insert(id, Arc::new(Mark { row, until, state: AtomicU8::new(0) })) {
+                match marks.try_insert(id, Arc::new(Mark::new(place, until))) {
                     Ok(mark) => Arc::clone(mark),
                     // Another call with the same signature was quicker.
                     Err(occupied) => {
@@ -198,7 +212,7 @@ impl Share {
                 }
             }
         };
-        if !is_same_route(mark.row, row) {
+        if !mark.is_at(place) {
             mark.state.fetch_or(ELSEWHERE, Ordering::AcqRel);
         }
         Trace::Kept(mark)
@@ -241,6 +255,16 @@ impl Share {
 }
 
 impl Mark {
+    fn new(Place { row, path }: Place<'_>, until: Timestamp) -> Self {
+        let path = (path != row.path).then(|| path.into());
+        Self { row, path, until, state: AtomicU8::new(0) }
+    }
+
+    fn is_at(&self, Place { row, path }: Place<'_>) -> bool {
+        let same_row = core::ptr::eq(self.row, row) || self.row.method == row.method && self.row.path == row.path;
+        same_row && self.path.as_deref().unwrap_or(self.row.path) == path
+    }
+
     fn is_past(&self, now: Timestamp) -> bool {
         self.until.plus_micros(LINGER_US) < now
     }
@@ -251,9 +275,9 @@ impl Once {
         Self(mark)
     }
 
-    /// Whether the signature is still good for a call of `row`.
-    pub(crate) fn look(&self, row: &Endpoint) -> Result<(), Spent> {
-        if is_same_route(self.0.row, row) { spent(self.0.state.load(Ordering::Acquire)) } else { Err(Spent::Elsewhere) }
+    /// Whether the signature is still good.
+    pub(crate) fn look(&self) -> Result<(), Spent> {
+        spent(self.0.state.load(Ordering::Acquire))
     }
 
     /// Uses the signature up. Of several at once, one succeeds.
@@ -265,8 +289,8 @@ impl Once {
 fn spent(state: u8) -> Result<(), Spent> {
     match state {
         0 => Ok(()),
-        ELSEWHERE => Err(Spent::Elsewhere),
-        _ => Err(Spent::Used),
+        TAKEN => Err(Spent::Used),
+        _ => Err(Spent::Elsewhere),
     }
 }
 
@@ -279,10 +303,6 @@ impl Spent {
             Self::Elsewhere => Reason::SignatureElsewhere { order },
         }
     }
-}
-
-fn is_same_route(one: &Endpoint, other: &Endpoint) -> bool {
-    core::ptr::eq(one, other) || one.method == other.method && one.path == other.path
 }
 
 #[cfg(test)]

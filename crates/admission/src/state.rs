@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use latchkey_protocol::catalog::{Arguments, Endpoint};
+use latchkey_protocol::message_signature::{ContentDigest, MessageSignature};
 use latchkey_protocol::params::{ParamsError, RawParams};
 use latchkey_protocol::{ApiKey, TimeUnit, Timestamp};
 
@@ -45,6 +46,15 @@ pub(crate) enum Credential<'a> {
     KeyOnly(ApiKey),
     /// A key and a signature over the payload.
     Payload { api_key: ApiKey, signature: &'a [u8], window: Window },
+    /// A signature over parts of the message (RFC 9421).
+    Message9421 { api_key: ApiKey, message: Box<Message<'a>>, window: Window },
+}
+
+/// A message signature and the digest of the content that it covers.
+pub(crate) struct Message<'a> {
+    pub(crate) signature: MessageSignature<'a>,
+    pub(crate) nonce: &'a str,
+    pub(crate) digest: Option<ContentDigest<'a>>,
 }
 
 /// The security fields are present and well-formed.
@@ -105,7 +115,7 @@ impl Admission<'_, Fresh<'_>> {
     pub fn permit(self, id: crate::call::RequestId, arrived: Timestamp) -> Permit {
         let Fresh { whole: Whole { known, arguments }, once } = self.state;
         let window = match known.shaped.credential {
-            Credential::Payload { window, .. } => Some(window),
+            Credential::Payload { window, .. } | Credential::Message9421 { window, .. } => Some(window),
             Credential::None | Credential::KeyOnly(_) => None,
         };
         let holder =

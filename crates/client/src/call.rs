@@ -65,11 +65,23 @@ impl Default for Limits {
     }
 }
 
+/// A way of signing requests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Scheme {
+    /// `timestamp` and `signature` among the parameters.
+    #[default]
+    Compatible,
+    /// Message signatures (RFC 9421), which cover method, recipient and route too.
+    Message9421,
+}
+
 /// How calls are made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Policy {
     /// Bounds of one call.
     pub limits: Limits,
+    /// How signed requests are signed.
+    pub scheme: Scheme,
     /// Sent as `recvWindow` with signed requests that name none; `None` leaves the venue's default of 5000 ms.
     pub recv_window: Option<RecvWindow>,
     /// Measures the venue's clock before the first signed request instead of only when a timestamp is refused.

@@ -1,6 +1,8 @@
 //! The driver: carries out what [`crate::call::Call`] decides.
 
-use crate::call::{Call, Input, NotSent, Output, Policy};
+use latchkey_protocol::Timestamp;
+
+use crate::call::{Call, Input, NotSent, Output, Policy, Scheme};
 use crate::clock::ServerClock;
 use crate::credentials::Credentials;
 use crate::http::{BaseUrl, HttpSettings, HttpTransport, SettingsError};
@@ -8,7 +10,7 @@ use crate::outcome::Outcome;
 use crate::placement;
 use crate::request::{Request, SignError};
 use crate::timing::{SystemTiming, Timing};
-use crate::transport::Transport;
+use crate::transport::{Transport, Wire};
 
 /// Makes calls, one at a time; it blocks. `Debug` shows no secret.
 ///
@@ -94,12 +96,25 @@ impl<T: Transport, C: Timing> Client<T, C> {
         outcome
     }
 
+    fn seal(&mut self, request: &Request, timestamp: Timestamp) -> Result<Wire, SignError> {
+        let (credentials, recv_window) = (self.credentials.as_ref(), self.policy.recv_window);
+        match self.policy.scheme {
+            Scheme::Compatible => request.seal(credentials, timestamp, recv_window),
+            Scheme::Message9421 => {
+                let mut noise = [0; 16];
+                self.timing.entropy(&mut noise);
+                let nonce = format!("{:032x}", u128::from_be_bytes(noise));
+                request.seal_message(credentials, timestamp, recv_window, &self.transport.recipient(), &nonce)
+            }
+        }
+    }
+
     fn follow(&mut self, call: &mut Call) -> Result<Outcome, CallError> {
         let mut input = Input::Begin;
         loop {
             input = match call.step(self.timing.now(), input) {
                 Output::Send(request, timestamp) => {
-                    let wire = request.seal(self.credentials.as_ref(), timestamp, self.policy.recv_window)?;
+                    let wire = self.seal(&request, timestamp)?;
                     self.transport.exchange(&wire).map_or_else(Input::Lost, Input::Reply)
                 }
                 Output::Wait(duration) => {

@@ -11,7 +11,7 @@ use ureq::http::{self, HeaderValue, Uri, header};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, Timeout};
 
-use crate::transport::{Reply, Transport, TransportError, Wire};
+use crate::transport::{Recipient, Reply, Transport, TransportError, Wire};
 
 /// Bounds of one exchange.
 #[derive(Clone, Debug)]
@@ -94,6 +94,13 @@ impl BaseUrl {
         Ok(Self(text.to_owned()))
     }
 
+    /// Whom requests to it reach.
+    pub fn recipient(&self) -> Recipient {
+        let uri = Uri::from_str(&self.0).unwrap_or_default();
+        let authority = uri.authority().map_or("", http::uri::Authority::as_str).to_owned();
+        Recipient { authority, prefix: uri.path().trim_end_matches('/').to_owned() }
+    }
+
     /// Whether the host is this machine.
     fn is_loopback(&self) -> bool {
         let uri = Uri::from_str(&self.0).unwrap_or_default();
@@ -164,6 +171,9 @@ impl HttpTransport {
             value.set_sensitive(true);
             request = request.header("X-MBX-APIKEY", value);
         }
+        for (name, value) in &wire.fields {
+            request = request.header(*name, value);
+        }
         match &wire.body {
             Some(form) => {
                 request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
@@ -188,6 +198,10 @@ impl Transport for HttpTransport {
             error => TransportError::NoAnswer(describe(&error)),
         })?;
         Ok(Reply { status, headers, body })
+    }
+
+    fn recipient(&self) -> Recipient {
+        self.base.recipient()
     }
 }
 

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`client`] | [`client::Client`]: the driver; start here |
 //! | [`request`] | method, path and parameters, and the exact bytes that are signed |
+//! | [`message`] | message signatures (RFC 9421), the other scheme |
 //! | [`credentials`] | an API key and its signer |
 //! | [`call`] | the state machine of one call: clock, backing off, unknown outcomes; no I/O |
 //! | [`outcome`] | answered, refused or unknown |
@@ -27,6 +28,7 @@ pub mod clock;
 pub mod credentials;
 pub mod encode;
 pub mod http;
+pub mod message;
 pub mod outcome;
 pub mod placement;
 pub mod request;

@@ -10,7 +10,8 @@ use latchkey_protocol::{RecvWindow, Timestamp};
 
 use crate::credentials::Credentials;
 use crate::encode::push_encoded;
-use crate::transport::Wire;
+use crate::message;
+use crate::transport::{Recipient, Wire};
 
 /// The longest path, in bytes.
 pub const PATH_MAX: usize = 256;
@@ -187,12 +188,50 @@ impl Request {
             let signature = signer.sign(&[query.as_bytes(), form.as_bytes()]).map_err(SignError::Library)?;
             push_pair(if in_body { &mut form } else { &mut query }, "signature", &signature);
         }
+        self.wire(query, form, proof, credentials)
+    }
+
+    /// As [`Self::seal`], but with a message signature (RFC 9421) over method, recipient, path, query and body instead
+    /// of `timestamp` and `signature`. `nonce` is fresh for every sending.
+    ///
+    /// # Errors
+    /// [`SignError`].
+    pub fn seal_message(
+        &self,
+        credentials: Option<&Credentials>,
+        timestamp: Timestamp,
+        recv_window: Option<RecvWindow>,
+        recipient: &Recipient,
+        nonce: &str,
+    ) -> Result<Wire, SignError> {
+        let (mut query, mut form) = (join(&self.query), join(&self.form));
+        let proof = self.proof(credentials.is_some());
+        if let Some(window) = recv_window.filter(|_| proof == Proof::Signed && self.value("recvWindow").is_none()) {
+            let in_body = self.home == Place::Body || !form.is_empty();
+            push_pair(if in_body { &mut form } else { &mut query }, "recvWindow", &in_milliseconds(window));
+        }
+        let mut wire = self.wire(query, form, proof, credentials)?;
+        if proof == Proof::Signed {
+            let credentials = credentials.ok_or(SignError::NoCredentials)?;
+            wire.fields = message::sign(&wire, credentials, timestamp, recipient, nonce).map_err(SignError::Library)?;
+        }
+        Ok(wire)
+    }
+
+    fn wire(
+        &self,
+        query: String,
+        form: String,
+        proof: Proof,
+        credentials: Option<&Credentials>,
+    ) -> Result<Wire, SignError> {
         let api_key = match proof {
             Proof::Signed | Proof::KeyOnly => Some(credentials.ok_or(SignError::NoCredentials)?.api_key()),
             Proof::Catalog | Proof::None => None,
         };
         let target = if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) };
-        Ok(Wire { method: self.method, target, body: (!form.is_empty()).then_some(form), api_key })
+        let body = (!form.is_empty()).then_some(form);
+        Ok(Wire { method: self.method, target, body, api_key, fields: Vec::new() })
     }
 
     fn row(&self) -> Option<&'static Endpoint> {

@@ -16,6 +16,17 @@ pub struct Wire {
     pub body: Option<String>,
     /// The value of `X-MBX-APIKEY`.
     pub api_key: Option<ApiKey>,
+    /// Further header fields: those of a message signature.
+    pub fields: Vec<(&'static str, String)>,
+}
+
+/// Whom requests reach.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recipient {
+    /// Host and port, as in `Host`.
+    pub authority: String,
+    /// The path before every path; often empty.
+    pub prefix: String,
 }
 
 impl Wire {
@@ -88,4 +99,7 @@ pub trait Transport {
     /// # Errors
     /// [`TransportError`]. [`TransportError::NotSent`] only when it is certain that nothing was sent.
     fn exchange(&mut self, wire: &Wire) -> Result<Reply, TransportError>;
+
+    /// Whom it reaches: message signatures cover that.
+    fn recipient(&self) -> Recipient;
 }

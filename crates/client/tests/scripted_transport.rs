@@ -12,7 +12,7 @@ use latchkey_client::credentials::Credentials;
 use latchkey_client::outcome::{Cause, Outcome, Unknown};
 use latchkey_client::request::{Proof, Request, SignError};
 use latchkey_client::timing::{Moment, Timing};
-use latchkey_client::transport::{Reply, Transport, TransportError, Wire};
+use latchkey_client::transport::{Recipient, Reply, Transport, TransportError, Wire};
 use latchkey_crypto::key_type::KeyType;
 use latchkey_protocol::Timestamp;
 
@@ -48,6 +48,10 @@ impl Transport for Scripted {
         world.elapsed += Duration::from_millis(exchange.takes_ms);
         world.sent.push(wire.clone());
         exchange.gives
+    }
+
+    fn recipient(&self) -> Recipient {
+        Recipient { authority: "localhost".to_owned(), prefix: String::new() }
     }
 }
 

@@ -14,7 +14,7 @@ use latchkey_client::credentials::Credentials;
 use latchkey_client::outcome::Outcome;
 use latchkey_client::request::{Proof, Request};
 use latchkey_client::timing::{Moment, Timing};
-use latchkey_client::transport::{Reply, Transport, TransportError, Wire};
+use latchkey_client::transport::{Recipient, Reply, Transport, TransportError, Wire};
 use latchkey_crypto::key_type::KeyType;
 use latchkey_protocol::Timestamp;
 use latchkey_protocol::catalog::Method;
@@ -151,6 +151,10 @@ impl Transport for Shared {
                 }
             }
         }
+    }
+
+    fn recipient(&self) -> Recipient {
+        Recipient { authority: "localhost".to_owned(), prefix: String::new() }
     }
 }
 

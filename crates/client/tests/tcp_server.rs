@@ -70,7 +70,7 @@ fn exchange(address: SocketAddr, wire: &Wire) -> Result<Reply, TransportError> {
 
 fn wire(method: Method, target: &str, body: Option<&str>) -> Wire {
     let api_key = ApiKey::parse(API_KEY.as_bytes());
-    Wire { method, target: target.to_owned(), body: body.map(str::to_owned), api_key }
+    Wire { method, target: target.to_owned(), body: body.map(str::to_owned), api_key, fields: Vec::new() }
 }
 
 #[test]

@@ -50,6 +50,16 @@ pub struct KeyArgs {
     key: Option<String>,
 }
 
+/// How a request is signed.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SchemeArg {
+    /// `timestamp` and `signature` among the parameters
+    #[default]
+    Compatible,
+    /// HTTP message signatures, which cover method, host and path too
+    Rfc9421,
+}
+
 /// Ends a verb: what kept it from being done is told on standard error.
 fn done(result: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
     match result {

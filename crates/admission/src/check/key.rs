@@ -16,7 +16,9 @@ pub fn key<'a>(
     let refuse = |reason| Rejection::new(Stage::Key, reason);
     let api_key = match &call.state.credential {
         Credential::None => return Ok(call.into(|shaped| Known { shaped, held: None })),
-        Credential::KeyOnly(api_key) | Credential::Payload { api_key, .. } => api_key,
+        Credential::KeyOnly(api_key)
+        | Credential::Payload { api_key, .. }
+        | Credential::Message9421 { api_key, .. } => api_key,
     };
     let key = keys.find(api_key).ok_or_else(|| refuse(Reason::KeyUnknown))?;
     trail.known(key.account.id, key.id);

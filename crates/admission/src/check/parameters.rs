@@ -31,8 +31,8 @@ fn read(row: &'static Endpoint, path: &str, params: &RawParams<'_>) -> Result<Ar
     };
     let signed = usize::from(params.signature().is_some());
     let sent = params.pairs().len() + signed;
-    let read = params.pairs().iter().filter(|pair| is_read(pair)).count()
-        + if takes_security_fields { signed } else { 0 };
+    let read =
+        params.pairs().iter().filter(|pair| is_read(pair)).count() + if takes_security_fields { signed } else { 0 };
     if read < sent {
         let get = row.method == Method::Get;
         return Err(Rejection::new(Stage::Parameters, Reason::UnreadParameters { read, sent, get }));

@@ -15,7 +15,7 @@ pub fn replay<'a>(call: Admission<'a, Charged<'a>>) -> Result<Admission<'a, Fres
         Some(Trace::Full) => return Err(refuse(Reason::ReplayMemoryFull)),
         Some(Trace::Kept(mark)) => {
             let once = Once::new(mark.clone());
-            once.look(call.row).map_err(|spent| refuse(spent.reason(call.row)))?;
+            once.look().map_err(|spent| refuse(spent.reason(call.row)))?;
             Some(once)
         }
     };

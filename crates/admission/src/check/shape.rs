@@ -2,6 +2,7 @@ use latchkey_protocol::catalog::{Method, SecurityType, time_unit};
 use latchkey_protocol::params::{RawParams, decode};
 use latchkey_protocol::{ApiKey, RecvWindow, RecvWindowError, Timestamp};
 
+use super::message;
 use crate::call::Field;
 use crate::permit::Window;
 use crate::state::{Credential, Routed, Shaped};
@@ -14,10 +15,10 @@ const SIGNATURE_RANGE: &str = "^[A-Za-z0-9+/=]{1,684}$";
 const TIMESTAMP_RANGE: &str = "^[0-9]{1,20}$";
 const RECV_WINDOW_RANGE: &str = r"^[0-9]{1,5}(\.[0-9]{1,3})?$";
 
-/// Reads key header and security fields.
+/// Reads key header and security fields, of the compatible scheme or of a message signature; not of both.
 ///
 /// # Errors
-/// `-2014`, `-1102`, `-1100`, `-1105`, `-1101`, `-1194`, or that the venue does not offer the endpoint.
+/// `-2014`, `-1102`, `-1100`, `-1105`, `-1106`, `-1101`, `-1194`, or that the venue does not offer the endpoint.
 pub fn shape<'a>(
     call: Admission<'a, Routed<'a>>,
     rules: &Rules,
@@ -26,7 +27,13 @@ pub fn shape<'a>(
     let refuse = |reason| Rejection::new(Stage::Shape, reason);
     let (raw, row) = (call.raw, call.row);
     decide::offered(row).map_err(|reason| Rejection::new(Stage::Route, reason))?;
-    let api_key = if row.security.needs_key() { Some(api_key(raw.api_key)?) } else { None };
+    let message =
+        if row.security.needs_key() && row.security != SecurityType::MarketData { message::read(raw)? } else { None };
+    let api_key = match &message {
+        Some((api_key, _)) => Some(*api_key),
+        None if row.security.needs_key() => Some(api_key(raw.api_key)?),
+        None => None,
+    };
     if let Some(api_key) = api_key {
         trail.named(api_key);
     }
@@ -47,13 +54,21 @@ pub fn shape<'a>(
     let credential = match (api_key, row.security) {
         (None, _) => Credential::None,
         (Some(api_key), SecurityType::MarketData) => Credential::KeyOnly(api_key),
-        (Some(api_key), SecurityType::UserStream) if params.signature().is_none() => Credential::KeyOnly(api_key),
-        (Some(api_key), _) => payload(&params, api_key, rules).map_err(refuse)?,
+        (Some(api_key), security) => match message {
+            Some((_, message)) => {
+                let window = message::window(&params, &message.signature, rules).map_err(refuse)?;
+                Credential::Message9421 { api_key, message, window }
+            }
+            None if security == SecurityType::UserStream && params.signature().is_none() => {
+                Credential::KeyOnly(api_key)
+            }
+            None => payload(&params, api_key, rules).map_err(refuse)?,
+        },
     };
     Ok(Admission { raw, row, state: Shaped { params, unit, credential } })
 }
 
-fn api_key(header: Field<'_>) -> Result<ApiKey, Rejection> {
+pub(super) fn api_key(header: Field<'_>) -> Result<ApiKey, Rejection> {
     let refuse = |reason| Rejection::new(Stage::Header, reason);
     match header {
         Field::Absent => Err(refuse(Reason::ApiKeyMissing)),
@@ -69,14 +84,7 @@ fn payload<'a>(params: &RawParams<'a>, api_key: ApiKey, rules: &Rules) -> Result
         return Err(illegal);
     }
     let timestamp = Timestamp::from_wire(timestamp.parse().map_err(|_| illegal)?);
-    let recv_window = match read(params, "recvWindow", RECV_WINDOW_RANGE)? {
-        None => RecvWindow::DEFAULT,
-        Some(text) => RecvWindow::parse(&text, rules.recv_window_max_ms).map_err(|error| match error {
-            RecvWindowError::Malformed => Reason::FieldIllegal { name: "recvWindow", range: RECV_WINDOW_RANGE },
-            RecvWindowError::Precision => Reason::RecvWindowPrecision,
-            RecvWindowError::TooLarge => Reason::RecvWindowTooLarge { max_ms: rules.recv_window_max_ms },
-        })?,
-    };
+    let recv_window = recv_window(params, rules)?;
     let signature = params.signature().ok_or(Reason::FieldMissing("signature"))?;
     if signature.is_empty() {
         return Err(Reason::FieldEmpty("signature"));
@@ -86,6 +94,16 @@ fn payload<'a>(params: &RawParams<'a>, api_key: ApiKey, rules: &Rules) -> Result
         return Err(Reason::FieldIllegal { name: "signature", range: SIGNATURE_RANGE });
     }
     Ok(Credential::Payload { api_key, signature, window: Window { timestamp, recv_window } })
+}
+
+/// The `recvWindow` of a signed call, by either scheme.
+pub(super) fn recv_window(params: &RawParams<'_>, rules: &Rules) -> Result<RecvWindow, Reason> {
+    let Some(text) = read(params, "recvWindow", RECV_WINDOW_RANGE)? else { return Ok(RecvWindow::DEFAULT) };
+    RecvWindow::parse(&text, rules.recv_window_max_ms).map_err(|error| match error {
+        RecvWindowError::Malformed => Reason::FieldIllegal { name: "recvWindow", range: RECV_WINDOW_RANGE },
+        RecvWindowError::Precision => Reason::RecvWindowPrecision,
+        RecvWindowError::TooLarge => Reason::RecvWindowTooLarge { max_ms: rules.recv_window_max_ms },
+    })
 }
 
 fn read<'a>(

@@ -1,17 +1,20 @@
+use latchkey_authority::key::AcceptedProofs;
 use latchkey_authority::policy::ReplayRule;
-use latchkey_crypto::verify::SignatureShape;
-use latchkey_protocol::params::decode_signature;
+use latchkey_crypto::verify::{SignatureShape, Verifier};
+use latchkey_protocol::params::{RawParams, decode_signature};
 
+use super::message;
+use crate::permit::Window;
 use crate::ports::OpenMaterial;
-use crate::replay::{Replay, SignatureId, Trace};
-use crate::state::{Credential, Proven, Ready};
+use crate::replay::{Place, Replay, SignatureId, Trace};
+use crate::state::{Credential, Held, Known, Proven, Ready};
 use crate::trail::Trail;
 use crate::{Admission, Reason, Rejection, Stage};
 
 /// Verifies the signature over the bytes received: the only dear step. What held is remembered.
 ///
 /// # Errors
-/// `-1022`.
+/// `-1022`; for a message signature also `-1102`, when it names what the request or the key does not have.
 pub fn signature<'a>(
     call: Admission<'a, Ready<'a>>,
     opener: &dyn OpenMaterial,
@@ -19,36 +22,76 @@ pub fn signature<'a>(
     trail: &mut Trail,
 ) -> Result<Admission<'a, Proven<'a>>, Rejection> {
     let refuse = |reason| Rejection::new(Stage::Signature, reason);
-    let known = &call.state.0;
-    let mut trace = Trace::None;
-    if let (Credential::Payload { signature, window, .. }, Some(held)) = (&known.shaped.credential, &known.held) {
-        let verifier = held.key.verifier(opener).ok_or_else(|| refuse(Reason::KeyUnusable))?;
-        let text = decode_signature(signature).map_err(|_| refuse(Reason::SignatureShape("percent-encoding")))?;
-        let signature = verifier.decode(text.as_bytes()).map_err(|shape| {
-            refuse(Reason::SignatureShape(match shape {
-                SignatureShape::Hex => "not 64 hexadecimal digits",
-                SignatureShape::Length(_) => "not as long as the key's signatures",
-                SignatureShape::Base64 => "not canonical base64",
-                SignatureShape::PlusLost => "a plus was sent as a space",
-            }))
-        })?;
-        let payload = known.shaped.params.payload();
-        if verifier.verify(payload, &signature).is_err() {
-            trail.unproven(&payload.concat());
-            return Err(refuse(Reason::SignatureWrong));
+    let Known { shaped, held } = &call.state.0;
+    let Some(held) = held else { return Ok(call.into(|Ready(known)| Proven(known))) };
+    let verifier = || held.key.verifier(opener).ok_or_else(|| refuse(Reason::KeyUnusable));
+    let (id, window, verifier) = match &shaped.credential {
+        Credential::None | Credential::KeyOnly(_) => return Ok(call.into(|Ready(known)| Proven(known))),
+        Credential::Payload { signature, window, .. } => {
+            accepted(held, AcceptedProofs::Message9421).map_err(refuse)?;
+            let verifier = verifier()?;
+            (payload(verifier, signature, &shaped.params, trail).map_err(refuse)?, *window, verifier)
         }
-        held.key.used(trail.arrived());
-        trail.proven();
-        if held.state.replay != ReplayRule::Off {
-            let once = Replay::acts_once(held.state.replay, call.row);
-            let id = SignatureId::of_signature(signature.as_bytes());
-            trace = held.key.share(replay, verifier).note(id, call.row, window.end(), once, trail.arrived());
+        Credential::Message9421 { message, window, .. } => {
+            accepted(held, AcceptedProofs::Payload).map_err(refuse)?;
+            let verifier = verifier()?;
+            message::verify(verifier, message, call.raw, trail).map_err(refuse)?;
+            (SignatureId::of_nonce(message.nonce), *window, verifier)
         }
-    }
+    };
+    held.key.used(trail.arrived());
+    trail.proven();
+    let place = Place { row: call.row, path: call.raw.path };
+    let trace = note(held, replay, verifier, id, place, window, trail);
     Ok(call.into(|Ready(mut known)| {
         if let Some(held) = &mut known.held {
             held.trace = trace;
         }
         Proven(known)
     }))
+}
+
+/// Whether the key accepts the scheme; `only` is the setting that does not. Told like a wrong signature, before one is
+/// looked at, so that nobody learns a key's setting without signing.
+fn accepted(held: &Held, only: AcceptedProofs) -> Result<(), Reason> {
+    if held.state.record.accepts == only { Err(Reason::ProofNotAccepted) } else { Ok(()) }
+}
+
+fn payload(
+    verifier: &Verifier,
+    signature: &[u8],
+    params: &RawParams<'_>,
+    trail: &mut Trail,
+) -> Result<SignatureId, Reason> {
+    let text = decode_signature(signature).map_err(|_| Reason::SignatureShape("percent-encoding"))?;
+    let signature = verifier.decode(text.as_bytes()).map_err(|shape| {
+        Reason::SignatureShape(match shape {
+            SignatureShape::Hex => "not 64 hexadecimal digits",
+            SignatureShape::Length(_) => "not as long as the key's signatures",
+            SignatureShape::Base64 => "not canonical base64",
+            SignatureShape::PlusLost => "a plus was sent as a space",
+        })
+    })?;
+    verifier.verify(params.payload(), &signature).map_err(|_| {
+        trail.unproven(&params.payload().concat());
+        Reason::SignatureWrong
+    })?;
+    Ok(SignatureId::of_signature(signature.as_bytes()))
+}
+
+fn note(
+    held: &Held,
+    replay: &Replay,
+    verifier: &Verifier,
+    id: SignatureId,
+    place: Place<'_>,
+    window: Window,
+    trail: &Trail,
+) -> Trace {
+    let rule = held.state.replay;
+    if rule == ReplayRule::Off {
+        return Trace::None;
+    }
+    let once = Replay::acts_once(rule, place.row);
+    held.key.share(replay, verifier).note(id, place, window.end(), once, trail.arrived())
 }

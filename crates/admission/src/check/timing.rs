@@ -3,7 +3,7 @@ use crate::state::{Credential, Placed, Timely};
 use crate::trail::Trail;
 use crate::{Admission, Reason, Rejection, Stage};
 
-/// Accepts `timestamp` when it is less than 1 s ahead of the arrival and at most `recvWindow` behind it, and, for a
+/// Accepts `timestamp`, or `created` of a message signature, when it is less than 1 s ahead of the arrival and at most `recvWindow` behind it, and, for a
 /// call that may act once, when the memory of signatures reaches back to it.
 /// Source: REST API, "Timing security".
 ///
@@ -16,7 +16,11 @@ pub fn timing<'a>(
 ) -> Result<Admission<'a, Timely<'a>>, Rejection> {
     let refuse = |reason| Rejection::new(Stage::Timing, reason);
     let known = &call.state.0;
-    if let Credential::Payload { window, .. } = &known.shaped.credential {
+    let window = match &known.shaped.credential {
+        Credential::None | Credential::KeyOnly(_) => None,
+        Credential::Payload { window, .. } | Credential::Message9421 { window, .. } => Some(window),
+    };
+    if let Some(window) = window {
         let now = trail.arrived();
         trail.timed(window.timestamp.micros_since(now));
         window.check(now).map_err(refuse)?;

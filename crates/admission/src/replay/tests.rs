@@ -27,6 +27,10 @@ fn cancel() -> &'static Endpoint {
     row(Method::Delete, "/api/v3/order")
 }
 
+fn at(row: &'static Endpoint) -> Place<'static> {
+    Place { row, path: row.path }
+}
+
 fn share(max: usize) -> Share {
     Share::new(&Settings { share_max: max, since: Timestamp::EARLIEST, seed: 7 })
 }
@@ -45,12 +49,12 @@ fn call(
     until: Timestamp,
     now: Timestamp,
 ) -> Result<(), Reason> {
-    match share.note(id, row, until, row.changes_state, now) {
+    match share.note(id, at(row), until, row.changes_state, now) {
         Trace::None => Ok(()),
         Trace::Full if row.changes_state => Err(Reason::ReplayMemoryFull),
         Trace::Kept(mark) if row.changes_state => {
             let once = Once::new(mark);
-            once.look(row).and_then(|()| once.take()).map_err(|spent| spent.reason(row))
+            once.look().and_then(|()| once.take()).map_err(|spent| spent.reason(row))
         }
         Trace::Full | Trace::Kept(_) => Ok(()),
     }
@@ -94,12 +98,25 @@ fn a_change_that_was_not_handed_over_may_come_again_unless_it_was_seen_elsewhere
     let share = share(10);
     let until = NOW.plus_millis(5000);
     for _ in 0..3 {
-        assert!(matches!(share.note(id(1), order(), until, true, NOW), Trace::Kept(_)));
+        assert!(matches!(share.note(id(1), at(order()), until, true, NOW), Trace::Kept(_)));
     }
     assert_eq!(call(&share, id(1), order(), until, NOW), Ok(()));
-    assert!(matches!(share.note(id(2), order(), until, true, NOW), Trace::Kept(_)));
+    assert!(matches!(share.note(id(2), at(order()), until, true, NOW), Trace::Kept(_)));
     assert_eq!(call(&share, id(2), query(), until, NOW), Ok(()));
     assert_eq!(call(&share, id(2), order(), until, NOW), Err(Reason::SignatureElsewhere { order: true }));
+}
+
+#[test]
+fn a_path_with_an_id_is_a_route_of_its_own() {
+    let share = share(10);
+    let until = NOW.plus_millis(5000);
+    let at = |path| Place { row: cancel(), path };
+    let note = |path| match share.note(id(1), at(path), until, true, NOW) {
+        Trace::Kept(mark) => Once::new(mark).look(),
+        Trace::None | Trace::Full => panic!("not kept"),
+    };
+    assert_eq!((note("/orders/1"), note("/orders/1")), (Ok(()), Ok(())));
+    assert_eq!(note("/orders/2"), Err(Spent::Elsewhere));
 }
 
 #[test]
@@ -188,7 +205,7 @@ struct Obvious(std::collections::BTreeMap<u32, (Vec<&'static Endpoint>, bool)>);
 impl Obvious {
     fn call(&mut self, number: u32, row: &'static Endpoint) -> Result<(), Reason> {
         let (seen, handed) = self.0.entry(number).or_default();
-        let elsewhere = seen.iter().any(|other| !is_same_route(other, row));
+        let elsewhere = seen.iter().any(|other| !core::ptr::eq(*other, row));
         seen.push(row);
         let order = row.places_orders();
         match (row.changes_state, *handed, elsewhere) {

@@ -9,7 +9,7 @@ use crate::ip::{IpForms, IpRestriction, IpRule};
 use crate::key::{AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material, PublicMaterial, Watch};
 use crate::label::Label;
 use crate::permission_rules::{Subject, unmet};
-use crate::policy::SignedKeyCreation;
+use crate::policy::{ReplayRule, SignedKeyCreation};
 use crate::refusal::Refusal;
 use crate::step_up::IntentKind;
 use latchkey_crypto::public_key::{PublicKey, PublicKeyError};
@@ -43,13 +43,17 @@ pub enum NewProof {
     Public(String),
 }
 
-/// Texts of a new key that are given instead of drawn; worlds and imports alone.
+/// What a new key has that is given instead of drawn or usual; worlds and imports alone.
 #[derive(Default)]
 pub struct FixedText {
     /// The public name.
     pub api_key: Option<ApiKey>,
     /// The secret of an HMAC key.
     pub secret: Option<SecretKey>,
+    /// Which proofs it accepts.
+    pub accepts: AcceptedProofs,
+    /// Its own rule on repeated calls; `None` is the policy's.
+    pub replay: Option<ReplayRule>,
 }
 
 /// What was drawn or looked up for a new key before the decision.
@@ -98,6 +102,7 @@ pub fn create_key(case: Case<'_>, new: &NewKey, minted: &Minted) -> Result<Chang
     let mut record = record(&case, &owner, minted, Parts { at, label, material, ip });
     record.permissions = new.permissions;
     record.symbols = new.symbols.clone().or(record.symbols);
+    (record.accepts, record.replay) = (new.fixed.accepts, new.fixed.replay);
     check_permissions(&case, &owner, &record, new.permissions, at)?;
     let withdraws = new.permissions.contains(Permission::Withdrawals);
     let kind = if withdraws { IntentKind::GrantWithdrawals } else { IntentKind::CreateKey };

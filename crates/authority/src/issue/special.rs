@@ -83,6 +83,7 @@ pub fn create_special_key(
     check_callers_ips(&case, &ip)?;
 
     let mut record = record(&case, &owner, minted, Parts { at, label, material, ip });
+    (record.accepts, record.replay) = (new.fixed.accepts, new.fixed.replay);
     let mode = if record.key_type() == KeyType::Ed25519 { new.mode } else { PermissionMode::Trade };
     record.kind = KeyKind::Special { scope: new.scope, mode };
     record.permissions = mode.permissions();

@@ -109,7 +109,11 @@ fn a_secret_is_handed_out_once_and_rests_sealed() {
 fn fixed_texts_are_used_and_never_twice() {
     let authority = authority();
     let new = || NewKey {
-        fixed: FixedText { api_key: Some(api_key(5)), secret: SecretKey::parse("s".repeat(64)).ok() },
+        fixed: FixedText {
+            api_key: Some(api_key(5)),
+            secret: SecretKey::parse("s".repeat(64)).ok(),
+            ..FixedText::default()
+        },
         ..new_key(PermissionSet::READING)
     };
     let world = caller(Via::World);

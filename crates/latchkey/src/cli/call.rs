@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow};
-use latchkey_client::call::{Limits, Policy};
+use latchkey_client::call::{Limits, Policy, Scheme};
 use latchkey_client::client::{CallError, Client};
 use latchkey_client::credentials::Credentials;
 use latchkey_client::http::{BaseUrl, HttpSettings, HttpTransport};
@@ -16,7 +16,7 @@ use latchkey_client::transport::Headers;
 use latchkey_protocol::catalog::Method;
 
 use super::profiles::{self, Profile};
-use super::{KeyArgs, Printable, credentials_file, json};
+use super::{KeyArgs, Printable, SchemeArg, credentials_file, json};
 
 /// Make one call
 #[derive(clap::Args, Clone, Debug)]
@@ -32,6 +32,10 @@ pub struct Args {
     /// Send the parameters in the body instead of the query (POST and PUT)
     #[arg(long)]
     body: bool,
+
+    /// How the call is signed; the key must accept it
+    #[arg(long, value_name = "SCHEME", value_enum, default_value_t)]
+    scheme: SchemeArg,
 
     /// Send neither key nor signature
     #[arg(long)]
@@ -66,6 +70,7 @@ Examples:
   latchkey call GET /api/v3/time
   latchkey call --credentials ./demo/credentials.json --key bot GET /api/v3/account
   latchkey call --profile bot --body POST /api/v3/order symbol=BTCUSDT side=BUY type=MARKET quantity=0.001
+  latchkey call --profile bot --scheme rfc9421 GET /api/v3/account
 
 A profile names a venue, an API key, and where the secret is, in ~/.config/latchkey/profiles.toml:
   [profile.bot]
@@ -135,7 +140,11 @@ fn prepare(args: &Args) -> anyhow::Result<(Client, Request)> {
     }
     // Somebody waits at a terminal: enough to find a lost order again, no more.
     let limits = Limits { sends_max: 6, connects_max: 1, ..Limits::default() };
-    let policy = Policy { limits, ..Policy::default() };
+    let scheme = match args.scheme {
+        SchemeArg::Compatible => Scheme::Compatible,
+        SchemeArg::Rfc9421 => Scheme::Message9421,
+    };
+    let policy = Policy { limits, scheme, ..Policy::default() };
     let transport = transport(args.base_url.as_deref(), profile.as_ref())?;
     Ok((Client::new(transport, SystemTiming::new(), credentials, policy), request))
 }

@@ -7,14 +7,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
-use latchkey_client::credentials;
+use latchkey_client::credentials::{self, Credentials};
 use latchkey_client::encode::percent_encode;
 use latchkey_crypto::key_type::KeyType;
 use latchkey_crypto::sign::Signer;
 
 use super::profiles::{self, Profile};
 use super::secret_source::{SecretSource, secret_text};
-use super::{KeyArgs, credentials_file};
+use super::{KeyArgs, SchemeArg, credentials_file};
+
+mod message;
 
 /// Sign exact bytes
 #[derive(clap::Args, Clone, Debug)]
@@ -33,12 +35,19 @@ pub struct Args {
     secret_file: Option<PathBuf>,
 
     /// Percent-encode the signature, as a URL needs it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "url")]
     url_encoded: bool,
 
-    /// What to sign, byte for byte; `-` reads standard input to its end
-    #[arg(value_name = "PAYLOAD", allow_hyphen_values = true)]
-    payload: OsString,
+    /// What to make: a signature of the payload, or the header fields that sign a whole request
+    #[arg(long, value_name = "SCHEME", value_enum, default_value_t, requires_if("rfc9421", "url"))]
+    scheme: SchemeArg,
+
+    #[command(flatten)]
+    message: message::Args,
+
+    /// What to sign, byte for byte; `-` reads standard input to its end. With `--scheme rfc9421` the body, if any
+    #[arg(value_name = "PAYLOAD", allow_hyphen_values = true, required_unless_present = "url")]
+    payload: Option<OsString>,
 }
 
 const EXAMPLES: &str = "\
@@ -49,12 +58,14 @@ Examples:
   latchkey sign --profile bot 'symbol=BTCUSDT&timestamp=1700000000000'
   printf %s \"$QUERY\" | latchkey sign --profile bot --url-encoded -
   latchkey sign --key-type ed25519 --secret-file bot.pem 'symbol=BTCUSDT&timestamp=1700000000000'
-  latchkey sign --credentials ./demo/credentials.json --key bot 'timestamp=1700000000000'";
+  latchkey sign --credentials ./demo/credentials.json --key bot 'timestamp=1700000000000'
+  latchkey sign --profile bot --scheme rfc9421 --url https://keys.example.com/api/v3/account";
 
 /// The most bytes that are signed: the largest request that a server may take.
 const PAYLOAD_MAX: u64 = 1024 * 1024;
 
-/// Prints the signature: lower-case hex for HMAC, base64 for the other types. It fails (exit status 1, told on
+/// Prints the signature: lower-case hex for HMAC, base64 for the other types; of a whole request the header fields that
+/// sign it. It fails (exit status 1, told on
 /// standard error) when no key is named, it cannot be read, or the payload is too large.
 ///
 /// # Errors
@@ -70,19 +81,40 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn sign(args: &Args, input: &mut dyn Read, out: &mut dyn Write) -> anyhow::Result<()> {
-    let payload = if args.payload == "-" {
-        let mut payload = Vec::new();
-        input.take(PAYLOAD_MAX + 1).read_to_end(&mut payload).context("cannot read standard input")?;
-        payload
-    } else {
-        args.payload.as_bytes().to_vec()
+    let payload = match &args.payload {
+        Some(dash) if dash == "-" => {
+            let mut payload = Vec::new();
+            input.take(PAYLOAD_MAX + 1).read_to_end(&mut payload).context("cannot read standard input")?;
+            payload
+        }
+        Some(payload) => payload.as_bytes().to_vec(),
+        None => Vec::new(),
     };
     let size = u64::try_from(payload.len()).unwrap_or(u64::MAX);
     ensure!(size <= PAYLOAD_MAX, "the payload is larger than {PAYLOAD_MAX} bytes");
+    if args.scheme == SchemeArg::Rfc9421 {
+        return message::sign(&args.message, payload, credentials(args)?, out);
+    }
     let signature = with_signer(args, |signer| Ok(signer.sign(&[&payload])?))?;
     let signature = if args.url_encoded { percent_encode(&signature) } else { signature };
     writeln!(out, "{signature}")?;
     Ok(())
+}
+
+/// The key with its name: a message signature says whose it is.
+fn credentials(args: &Args) -> anyhow::Result<Credentials> {
+    if let (Some(key_type), Some(path)) = (args.key_type, &args.secret_file) {
+        let text = SecretSource::File(path.clone()).read(&format!("`{}`", path.display()))?;
+        let api_key = args.message.api_key.as_deref().context("no API key: give --api-key with --secret-file")?;
+        return Ok(Credentials::parse(api_key, key_type, &secret_text(key_type, &text)?)?);
+    }
+    if let Some(name) = &args.key.profile {
+        let path = args.key.profiles.clone().map_or_else(profiles::default_path, Ok)?;
+        return Profile::load(&path, name)?.credentials();
+    }
+    let path = args.key.credentials.as_deref();
+    let path = path.context("no key: give --profile NAME, --credentials FILE, or --key-type and --secret-file")?;
+    credentials_file::load(path, args.key.key.as_deref())
 }
 
 fn with_signer(args: &Args, sign: impl FnOnce(&Signer) -> anyhow::Result<String>) -> anyhow::Result<String> {
@@ -150,6 +182,35 @@ mod tests {
         let plain = "inDT086KVIP8vgUfw5sV3VTkescWztiAGlf4x8FLKHM4NInsn0c1kYVLoGMO8cyjfR6vmTku2YQE0gtfVVlfCw";
         assert_eq!(check("ed25519", ED25519, &[payload], b"").unwrap(), format!("{plain}==\n"));
         assert_eq!(check("ed25519", ED25519, &["--url-encoded", payload], b"").unwrap(), format!("{plain}%3D%3D\n"));
+    }
+
+    #[test]
+    fn a_whole_request_is_signed_by_three_fields() {
+        let key = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
+        let words = |more: &[&'static str]| {
+            let url = "http://127.0.0.1:8600/api/v3/order?symbol=BTCUSDT";
+            let common = ["--scheme", "rfc9421", "--url", url, "--created", "1618884473", "--nonce", "n"];
+            let mut words = common.to_vec();
+            words.extend(more);
+            words
+        };
+        let input = |components: &str| {
+            format!(
+                "Signature-Input: sig1=({components});created=1618884473;nonce=\"n\";keyid=\"{key}\";alg=\"ed25519\""
+            )
+        };
+        let printed = check("ed25519", ED25519, &words(&["--api-key", key]), b"").unwrap();
+        let lines: Vec<_> = printed.lines().collect();
+        assert_eq!(lines[0], input(r#""@method" "@authority" "@path" "@query""#));
+        assert!(lines.len() == 2 && lines[1].starts_with("Signature: sig1=:") && lines[1].ends_with("==:"));
+        let post = words(&["--api-key", key, "--method", "POST", "{\"hello\": \"world\"}"]);
+        let printed = check("ed25519", ED25519, &post, b"").unwrap();
+        let lines: Vec<_> = printed.lines().collect();
+        // Source: RFC 9530, appendix A.
+        assert_eq!(lines[0], "Content-Digest: sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:");
+        assert_eq!(lines[1], input(r#""@method" "@authority" "@path" "@query" "content-digest""#));
+        assert!(check("ed25519", ED25519, &words(&[]), b"").unwrap_err().contains("--api-key"));
+        assert!(check("ed25519", ED25519, &["--scheme", "rfc9421", "a"], b"").unwrap_err().contains("--url"));
     }
 
     #[test]

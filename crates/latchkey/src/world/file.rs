@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp as Instant;
 use latchkey_authority::account::{Country, CrossMarginPro, Email, Kyc, Product, Terms};
-use latchkey_authority::key::PermissionMode;
-use latchkey_authority::policy::{PolicyOverrides, Profile};
+use latchkey_authority::key::{AcceptedProofs, PermissionMode};
+use latchkey_authority::policy::{PolicyOverrides, Profile, ReplayRule};
 use latchkey_crypto::key_type::KeyType;
 use latchkey_protocol::{Amount, Asset, Permission, Price, Symbol, Timestamp};
 use serde::{Deserialize, Deserializer, de};
@@ -88,6 +88,9 @@ pub(super) struct KeyTable {
     pub(super) permission_mode: Option<Spanned<PermissionMode>>,
     pub(super) created: Option<Spanned<Time>>,
     pub(super) symbols: Option<Spanned<Vec<Named<Symbol>>>>,
+    #[serde(default)]
+    pub(super) accepts: AcceptedProofs,
+    pub(super) replay: Option<ReplayRule>,
 }
 
 /// `[market]`.

@@ -21,7 +21,7 @@ use latchkey_crypto::sign::{PrivatePem, RsaSize, Signer};
 use latchkey_crypto::totp::TotpSeed;
 use latchkey_protocol::{AccountId, Timestamp, Wallet};
 
-use super::file::Portfolio;
+use super::file::{KeyTable, Portfolio};
 use super::market::isolated_pair;
 use super::rehearsal::Rehearsal;
 use super::{AccountEntry, KeyEntry, ProofEntry, World, WorldError};
@@ -203,7 +203,8 @@ impl<'a> PreparedKey<'a> {
             ProofEntry::Hmac(Some(secret)) => SecretKey::parse(secret.expose()).ok(),
             ProofEntry::Hmac(None) | ProofEntry::Pair(_) | ProofEntry::Public(_) => None,
         };
-        FixedText { api_key: self.entry.api_key, secret }
+        let KeyTable { accepts, replay, .. } = &self.entry.table;
+        FixedText { api_key: self.entry.api_key, secret, accepts: *accepts, replay: *replay }
     }
 }
 

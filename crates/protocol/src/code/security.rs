@@ -108,6 +108,8 @@ rows! {
     PARAMETER_EMPTY_UNNAMED = -1105 "PARAM_EMPTY" 400 "A parameter was empty." Spot;
     /// Present without a value.
     PARAMETER_EMPTY = -1105 "PARAM_EMPTY" 400 "Parameter '%s' was empty." Spot;
+    /// The fields of a message signature (RFC 9421) cannot be used.
+    MESSAGE_SIGNATURE_UNUSABLE = -1102 "MANDATORY_PARAM_EMPTY_OR_MALFORMED" 400 "The message signature of this request cannot be used: %s." Ours;
     /// Not with this combination, nothing named.
     PARAMETER_NOT_REQUIRED_UNNAMED = -1106 "PARAM_NOT_REQUIRED" 400 "A parameter was sent when not required." Spot;
     /// Not with this combination.

@@ -4,8 +4,8 @@ use super::*;
 use latchkey_authority::account::{CrossMarginPro, Kyc, PortfolioMargin, Product};
 use latchkey_authority::change::Actor;
 use latchkey_authority::effective::effective_permissions;
-use latchkey_authority::key::KeyRecord;
-use latchkey_authority::policy::Profile;
+use latchkey_authority::key::{AcceptedProofs, KeyRecord};
+use latchkey_authority::policy::{Profile, ReplayRule};
 use latchkey_authority::ports::Store as _;
 use latchkey_crypto::sign::Signer;
 use latchkey_exchange::Flow;
@@ -66,6 +66,8 @@ symbols = ["BTCUSDT", "ETHUSDT"]
 label = "fixed"
 type = "hmac"
 permissions = ["reading", "spot-and-margin-trading"]
+accepts = "both"
+replay = "all"
 api_key = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 secret_key = "ssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss"
 
@@ -140,6 +142,9 @@ fn every_field_of_the_file_is_kept() {
         assert_eq!(keys(&made).len(), 6);
         let symbols = key(&records, "fixed").symbols.as_ref();
         assert!(symbols.is_none());
+        let schemes = |label| (key(&records, label).accepts, key(&records, label).replay);
+        assert_eq!(schemes("fixed"), (AcceptedProofs::Both, Some(ReplayRule::All)));
+        assert_eq!(schemes("given"), (AcceptedProofs::Payload, None));
         let bots: Vec<_> = records.iter().filter(|key| key.label.as_str() == "bot").collect();
         let of = |account: &latchkey_authority::account::Account| {
             *bots.iter().find(|key| key.account == account.id).unwrap()
