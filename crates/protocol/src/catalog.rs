@@ -192,6 +192,8 @@ pub struct Endpoint {
 pub(crate) const ID: &str = "{id}";
 /// The largest body of a row that changes state: 64 KiB.
 pub const BODY_MAX: usize = 64 * 1024;
+/// The largest body of a row that changes state on `/api`, orders above all: 8 KiB.
+pub const ORDER_BODY_MAX: usize = 8 * 1024;
 /// The largest body of a row that reads: 4 KiB. Parameters of GET stand in the query; a body is tolerated.
 pub const GET_BODY_MAX: usize = 4 * 1024;
 

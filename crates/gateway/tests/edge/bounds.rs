@@ -84,7 +84,7 @@ async fn a_connection_that_says_nothing_is_cut_off() {
 #[tokio::test]
 async fn a_body_that_trickles_is_cut_off() {
     let door = open(|settings| settings.body_timeout = SHORT).await;
-    let head = "POST /api/v3/order HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n";
+    let head = "POST /api/v3/order HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6000\r\n\r\n";
     let heard = trickle(connect(&door, head).await).await;
     assert!(heard.starts_with("HTTP/1.1 408"), "{heard}");
     assert_eq!(door.counters.refused.load(Ordering::Relaxed), 1);

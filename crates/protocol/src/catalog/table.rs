@@ -1,6 +1,9 @@
 //! How a row is written: one line a row, with what most rows share filled in.
 
-use super::{BODY_MAX, Budget, Endpoint, Family, GET_BODY_MAX, KeyKinds, Method, Param, Route, SecurityType, Weight};
+use super::{
+    BODY_MAX, Budget, Endpoint, Family, GET_BODY_MAX, KeyKinds, Method, ORDER_BODY_MAX, Param, Route, SecurityType,
+    Weight,
+};
 use crate::Permission;
 
 /// Declares a table: `Method "path" Security Budget weight => Route(PARAMETERS).modifier();`.
@@ -86,7 +89,11 @@ impl Endpoint {
             free_on_success: false,
             changes_state,
             key_kinds,
-            body_max: if changes_state { BODY_MAX } else { GET_BODY_MAX },
+            body_max: match (changes_state, family) {
+                (false, _) => GET_BODY_MAX,
+                (true, Family::Api) => ORDER_BODY_MAX,
+                (true, _) => BODY_MAX,
+            },
             source,
         }
     }
