@@ -6,6 +6,7 @@ use crate::wire::{Answer, Wire, get};
 use crate::world::{house, trader};
 
 const TABLE: &str = include_str!("../../testdata/bad_input.txt");
+const SMUGGLING: &str = include_str!("../../testdata/smuggling.txt");
 
 /// No row may keep a connection busy for longer, the slow ones aside.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -35,8 +36,8 @@ struct Row {
     request: String,
 }
 
-fn rows() -> Vec<Row> {
-    TABLE.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(row).collect()
+fn rows(table: &'static str) -> Vec<Row> {
+    table.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(row).collect()
 }
 
 fn row(line: &'static str) -> Row {
@@ -135,9 +136,18 @@ fn told(answer: &Answer) -> String {
 
 #[test]
 fn every_malformed_request_is_refused_as_the_table_says() {
+    check_all(TABLE, 150);
+}
+
+#[test]
+fn no_request_is_smuggled_behind_another() {
+    check_all(SMUGGLING, 200);
+}
+
+fn check_all(table: &'static str, fewest: usize) {
     let house = house();
-    let rows = rows();
-    assert!(rows.len() >= 150, "{} rows", rows.len());
+    let rows = rows(table);
+    assert!(rows.len() >= fewest, "{} rows", rows.len());
     let wrong: Vec<_> = rows
         .iter()
         .filter_map(|row| check(&house.server, row).err().map(|why| format!("{}: {why}", row.name)))
@@ -154,7 +164,7 @@ fn a_caller_that_trickles_its_body_is_cut_off() {
     let values = Values { host: house.server.api, key: &key };
     let started = instant();
     let mut wire = Wire::open(house.server.api);
-    wire.send(&values.fill("POST /api/v3/order{v}{H}{K}Content-Length: 60000\\r\\n\\r\\na="));
+    wire.send(&values.fill("POST /api/v3/order{v}{H}{K}Content-Length: 6000\\r\\n\\r\\na="));
     let cut = loop {
         if let Some(answer) = wire.answer_or_silence(Duration::from_millis(250)) {
             break answer;
