@@ -118,7 +118,7 @@ impl Operation {
     pub(crate) fn confirmed(self) -> Self {
         let id = json!({"type": "string", "pattern": "^[0-9a-f]{64}$"});
         let mut operation = self.header("Latchkey-Step-Up", false, &id, "The ceremony that confirms this change.");
-        operation.problems.extend([problem::STEP_UP_NEEDED, problem::STEP_UP_WRONG]);
+        operation.problems.extend([problem::STEP_UP_NEEDED, problem::STEP_UP_WRONG, problem::TOO_MANY_ATTEMPTS]);
         operation
     }
 

@@ -28,7 +28,14 @@ where
 {
     let (ports, now) = (console.authority().ports(), console.now());
     let here = attempts::reserve(ports, Counter::Factor(account.id, source), now).await?;
-    let anywhere = attempts::reserve(ports, Counter::FactorAnywhere(account.id), now).await?;
+    let anywhere = match attempts::reserve(ports, Counter::FactorAnywhere(account.id), now).await {
+        Ok(reserved) => reserved,
+        // Nothing is judged, so nothing failed here.
+        Err(refused) => {
+            here.right(ports, now).await?;
+            return Err(refused.into());
+        }
+    };
     let right = judge.await?;
     here.right(ports, now).await?;
     anywhere.right(ports, now).await?;

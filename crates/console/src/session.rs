@@ -154,7 +154,12 @@ pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'
 impl<P: Ports + 'static> Console<P> {
     /// Begins a session and gives its token, which is nowhere else.
     pub(crate) async fn begin(&self, session: &Session) -> Result<Token, Problem> {
-        let token = Token::draw(self.secrets());
+        let (token, now) = (Token::draw(self.secrets()), self.now());
+        let open = self.shelf().list(ShelfKind::Session, Some(session.account), now, LISTED_MAX).await?;
+        // All are listed, so that none escapes its owner's eye: of too many the oldest ends.
+        if let Some(oldest) = open.get(LISTED_MAX as usize - 1) {
+            self.shelf().take(ShelfKind::Session, oldest.key, now).await?;
+        }
         self.keep(&token, session).await?;
         Ok(token)
     }

@@ -124,6 +124,7 @@ fn encode(registration: &Registration) -> Vec<u8> {
 
 impl<P: Ports + 'static> Console<P> {
     async fn put_registration(&self, account: &Account, registration: &Registration) -> Result<Token, Problem> {
+        self.room(account.id).await?;
         let (token, now) = (Token::draw(self.secrets()), self.now());
         let (value, expires) = (encode(registration), now.plus_millis(LIFE_MS));
         self.shelf().put(ShelfKind::Ceremony, token.key(), Some(account.id), &value, now, expires).await?;

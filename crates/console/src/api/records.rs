@@ -106,6 +106,6 @@ pub(crate) async fn audit<P: Ports + 'static>(
         Problem::from(problem::UNAVAILABLE)
     })?;
     let last = records.last().filter(|_| records.len() == limit as usize);
-    let next = last.and_then(|record| record.get("seq")).and_then(Value::as_u64);
+    let next = last.and_then(|record| record.get("revision")).and_then(Value::as_u64);
     Ok(answer(StatusCode::OK, &AuditPage { records, next }))
 }

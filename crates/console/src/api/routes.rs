@@ -14,7 +14,8 @@ use crate::api::{account, can, factors, keys, records, sessions, subs, view};
 use crate::console::Console;
 use crate::describe::{Operation, Routes, operation};
 use crate::problem::{self, Problem};
-use crate::{sign_in, step_up};
+use crate::sign_in;
+use crate::step_up::{self, sent};
 
 const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
@@ -195,23 +196,18 @@ fn step_up_routes<P: Ports + 'static>(routes: Of<P>) -> Of<P> {
                 .refused(&[problem::INVALID])
                 .takes::<step_up::GivenPasskey>(),
         )
-        .add(POST, "/v1/step-up/{step_up}/email", step_up::email::<P>, sends("sendEmailCode", "Send a code by e-mail"))
+        .add(POST, "/v1/step-up/{step_up}/email", sent::email::<P>, sends("sendEmailCode", "Send a code by e-mail"))
         .add(
             POST,
             "/v1/step-up/{step_up}/email/verify",
-            step_up::email_verify::<P>,
+            sent::email_verify::<P>,
             proof("proveWithEmailCode", "Prove with the code from the e-mail").takes::<step_up::GivenCode>(),
         )
-        .add(
-            POST,
-            "/v1/step-up/{step_up}/sms",
-            step_up::sms::<P>,
-            sends("sendSmsCode", "Send a code as a text message"),
-        )
+        .add(POST, "/v1/step-up/{step_up}/sms", sent::sms::<P>, sends("sendSmsCode", "Send a code as a text message"))
         .add(
             POST,
             "/v1/step-up/{step_up}/sms/verify",
-            step_up::sms_verify::<P>,
+            sent::sms_verify::<P>,
             proof("proveWithSmsCode", "Prove with the code from the text message").takes::<step_up::GivenCode>(),
         )
 }
@@ -232,6 +228,7 @@ fn factor_routes<P: Ports + 'static>(routes: Of<P>) -> Of<P> {
             "/v1/factors/totp/begin",
             factors::totp_begin::<P>,
             op("beginTotp", "Draw a seed for an authenticator app")
+                .refused(GUESSED)
                 .gives::<factors::TotpInvitation>(201, "The seed, shown once."),
         )
         .add(
@@ -256,6 +253,7 @@ fn factor_routes<P: Ports + 'static>(routes: Of<P>) -> Of<P> {
             factors::passkey_begin::<P>,
             op("beginPasskey", "Ask for what a new passkey must sign")
                 .refused(&[problem::LIMIT])
+                .refused(GUESSED)
                 .gives::<factors::PasskeyInvitation>(201, "For `navigator.credentials.create()`."),
         )
         .add(
@@ -477,7 +475,7 @@ fn account_routes<P: Ports + 'static>(routes: Of<P>) -> Of<P> {
             "/v1/accounts/{account}/audit",
             records::audit::<P>,
             op("exportAudit", "Export the audit records of an account")
-                .query("after", &after, "The sequence of the last record of the page before.")
+                .query("after", &after, "The revision of the last record of the page before.")
                 .query("limit", &limit, "Records of a page.")
                 .gives::<records::AuditPage>(200, "A page of records, oldest first."),
         )

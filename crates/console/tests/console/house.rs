@@ -171,7 +171,10 @@ impl AuditLog for House {
         Box::pin(async move {
             let rows = self.0.rows.lock().unwrap();
             let own = rows.audit.iter().filter(|(seq, event)| event.account == account && *seq > after);
-            Ok(own.take(limit as usize).map(|(seq, event)| serde_json::json!({ "seq": seq, "event": event })).collect())
+            Ok(own
+                .take(limit as usize)
+                .map(|(seq, event)| serde_json::json!({ "revision": seq, "event": event }))
+                .collect())
         })
     }
 }

@@ -120,3 +120,35 @@ async fn the_owners_mailbox_is_not_filled() {
     assert_eq!(sent, 9);
     assert_eq!(console.house.0.mail.lock().unwrap().len(), 9);
 }
+
+#[tokio::test]
+async fn an_account_has_a_bounded_number_of_confirmations_under_way() {
+    let console = Console::new().await;
+    let alice = console.alice().await;
+    let ask = async || alice.post("/v1/accounts/me/keys", json!({ "label": "bot", "ips": ["192.0.2.1"] })).await;
+    for _ in 0..50 {
+        ask().await.step_up();
+    }
+    assert_eq!(ask().await.problem(), "too-many-attempts");
+    assert_eq!(alice.act("/v1/factors/totp/begin").await.problem(), "too-many-attempts");
+    console.house.wait_s(5 * 60);
+    ask().await.step_up();
+}
+
+#[tokio::test]
+async fn a_wait_of_the_account_is_no_failure_of_the_source() {
+    let console = Console::new().await;
+    let needed = console.password("alice@example.com", PASSWORD).await.ok();
+    let guess = json!({ "signIn": needed["signIn"], "code": "000000" });
+    for source in 1..=11 {
+        let refused = from(&console, &format!("198.51.100.{source}"), "/v1/session/totp", &guess).await;
+        assert_eq!(refused.problem(), "proof-refused");
+    }
+    let right = json!({ "signIn": needed["signIn"], "code": console.house.code(SEED) });
+    for _ in 0..3 {
+        let early = from(&console, "192.0.2.9", "/v1/session/totp", &right).await;
+        assert_eq!((early.status.as_u16(), early.headers["retry-after"].to_str().unwrap()), (429, "1"));
+    }
+    console.house.wait_s(1);
+    assert_eq!(from(&console, "192.0.2.9", "/v1/session/totp", &right).await.status, 201);
+}
