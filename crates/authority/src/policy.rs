@@ -328,6 +328,8 @@ mod tests {
         assert_eq!(refused(r#"{"ip_prefix_min_v4": 33}"#), Err("ip_prefix_min_v4"));
         assert_eq!(refused(r#"{"ip_prefix_min_v6": 0}"#), Err("ip_prefix_min_v6"));
         assert_eq!(refused(r#"{"recv_window_max_ms": 0}"#), Err("recv_window_max_ms"));
+        assert_eq!(refused(r#"{"step_up_withdrawals": "password"}"#), Err("step_up_withdrawals"));
+        assert_eq!(refused(r#"{"first_factor": "none"}"#), Err("first_factor"));
         assert!(refused(r#"{"unrestricted_key_days": 0, "keys_per_account": 0}"#).is_ok());
     }
 

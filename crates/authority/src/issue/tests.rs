@@ -4,6 +4,7 @@ use crate::tests::NOW;
 use row::rows;
 
 mod changes;
+mod edits;
 mod interleaved;
 mod row;
 mod rules;
