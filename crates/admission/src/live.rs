@@ -93,7 +93,8 @@ impl KeyState {
         match self.standing {
             Standing::Dead(reason) => Err(Reason::KeyDead(reason)),
             Standing::Alive if self.until.is_some_and(|until| until <= now) => {
-                Err(Reason::KeyDead(DeadReason::Expired))
+                let retired = self.record.retiring.is_some_and(|retiring| retiring.at <= now);
+                Err(Reason::KeyDead(if retired { DeadReason::Retired } else { DeadReason::Expired }))
             }
             Standing::Alive => Ok(()),
         }
