@@ -43,7 +43,7 @@ pub struct Args {
     scheme: SchemeArg,
 
     #[command(flatten)]
-    message: message::Args,
+    message: message::RequestArgs,
 
     /// What to sign, byte for byte; `-` reads standard input to its end. With `--scheme rfc9421` the body, if any
     #[arg(value_name = "PAYLOAD", allow_hyphen_values = true, required_unless_present = "url")]

@@ -33,7 +33,8 @@ impl Desk {
     pub(crate) fn with(&self, method: &str, path: &str, headers: &str, body: Option<&Value>) -> Answer {
         let body = body.map(Value::to_string);
         let kind = if body.is_some() { "Content-Type: application/json\r\n" } else { "" };
-        let token = if self.token.is_empty() { String::new() } else { format!("Authorization: Bearer {}\r\n", self.token) };
+        let token =
+            if self.token.is_empty() { String::new() } else { format!("Authorization: Bearer {}\r\n", self.token) };
         let body = body.unwrap_or_default();
         let (host, length) = (&self.host, body.len());
         ask(

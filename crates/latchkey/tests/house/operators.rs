@@ -33,7 +33,10 @@ fn an_account_is_opened_and_its_facts_are_stated() {
     assert_eq!(made.status, 201, "{}", made.text());
     let uid = made.json()["uid"].as_i64().expect("a uid");
     let path = format!("/ops/v1/accounts/{uid}");
-    assert_eq!((made.json()["email"].clone(), made.json()["kyc"].clone()), (json!("bob@example.com"), json!("verified")));
+    assert_eq!(
+        (made.json()["email"].clone(), made.json()["kyc"].clone()),
+        (json!("bob@example.com"), json!("verified"))
+    );
     assert_eq!(made.json()["defaultSecurityControls"], true);
 
     let facts = json!({
@@ -45,13 +48,20 @@ fn an_account_is_opened_and_its_facts_are_stated() {
     let edited = edited.json();
     assert_eq!((edited["kyc"].clone(), edited["vip"].clone()), (json!("verified-plus"), json!(7)));
     assert_eq!((edited["deposited"].clone(), edited["residence"].clone()), (json!(true), json!("DE")));
-    assert_eq!((edited["portfolioMargin"].clone(), edited["specialKeyException"].clone()), (json!("retail"), json!(true)));
+    assert_eq!(
+        (edited["portfolioMargin"].clone(), edited["specialKeyException"].clone()),
+        (json!("retail"), json!(true))
+    );
     assert!(edited["marginOpened"].is_i64());
     assert_eq!(desk.patch(&path, json!({ "residence": "none" })).json()["residence"], Value::Null);
 
     let twice = desk.post("/ops/v1/accounts", json!({ "email": "bob@example.com" }));
     assert_eq!(twice.status, 409, "{}", twice.text());
-    for wrong in [json!({ "email": "bob" }), json!({ "email": "c@example.com", "kyc": "royal" }), json!({ "email": "c@example.com", "x": 1 })] {
+    for wrong in [
+        json!({ "email": "bob" }),
+        json!({ "email": "c@example.com", "kyc": "royal" }),
+        json!({ "email": "c@example.com", "x": 1 }),
+    ] {
         assert_eq!(desk.post("/ops/v1/accounts", wrong.clone()).status, 422, "{wrong}");
     }
     assert_eq!(desk.patch(&path, json!({ "vip": 10 })).status, 409);
@@ -84,7 +94,9 @@ fn accounts_come_page_by_page() {
     let (mut seen, mut path) = (Vec::new(), "/ops/v1/accounts?limit=2".to_owned());
     loop {
         let page = desk.get(&path).json();
-        seen.extend(page["accounts"].as_array().expect("a page").iter().map(|account| account["uid"].as_i64().unwrap()));
+        seen.extend(
+            page["accounts"].as_array().expect("a page").iter().map(|account| account["uid"].as_i64().unwrap()),
+        );
         let Some(next) = page["next"].as_i64() else { break };
         path = format!("/ops/v1/accounts?limit=2&after={next}");
     }
@@ -114,7 +126,8 @@ fn an_operator_holds_keys_and_never_gives() {
     }
     assert_eq!(desk.act("DELETE", &format!("{keys}/{id}")).status, 204);
     let shown = desk.get(&keys).json();
-    let deleted = shown["keys"].as_array().unwrap().iter().find(|key| key["id"] == id.as_str()).expect("a tombstone").clone();
+    let deleted =
+        shown["keys"].as_array().unwrap().iter().find(|key| key["id"] == id.as_str()).expect("a tombstone").clone();
     assert_eq!(deleted["state"], "deleted");
     let all = desk.act("DELETE", &keys);
     assert_eq!(all.status, 200, "{}", all.text());

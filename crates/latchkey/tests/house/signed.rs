@@ -1,6 +1,7 @@
 //! Signed requests, each part of them free to be wrong.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use latchkey_crypto::secret::SecretKey;
 use latchkey_crypto::sign::Signer;
@@ -62,8 +63,13 @@ impl Key {
     }
 }
 
-/// Parameters with the time of now, in milliseconds.
+/// Parameters with the time of now, in milliseconds; of two in one millisecond the second is a millisecond ahead, since
+/// the same bytes signed twice are one request.
 pub(crate) fn stamped(parameters: &str) -> String {
+    static LAST: AtomicI64 = AtomicI64::new(0);
+    let now = wall_us() / 1000;
+    let before = LAST.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |last| Some(now.max(last + 1)));
+    let stamp = now.max(before.expect("always") + 1);
     let joint = if parameters.is_empty() { "" } else { "&" };
-    format!("{parameters}{joint}timestamp={}", wall_us() / 1000)
+    format!("{parameters}{joint}timestamp={stamp}")
 }

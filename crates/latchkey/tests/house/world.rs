@@ -127,8 +127,13 @@ pub(crate) struct House {
 
 /// Starts a server on [`WORLD`].
 pub(crate) fn house() -> House {
+    house_with("")
+}
+
+/// Starts a server on [`WORLD`] with more keys of its last account.
+pub(crate) fn house_with(keys: &str) -> House {
     let folder = TempDir::new().expect("a folder");
     let world = folder.path().join("world.toml");
-    std::fs::write(&world, WORLD).expect("a world file");
+    std::fs::write(&world, format!("{WORLD}{keys}")).expect("a world file");
     House { server: Server::start(folder.path(), &world), world, folder }
 }

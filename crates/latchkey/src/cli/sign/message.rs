@@ -14,7 +14,7 @@ use latchkey_protocol::message_signature::NONCE_MAX;
 
 /// What a message signature covers.
 #[derive(clap::Args, Clone, Debug)]
-pub(super) struct Args {
+pub(super) struct RequestArgs {
     /// With `--scheme rfc9421`: the method of the request
     #[arg(long, value_name = "METHOD", requires = "url", default_value = "GET", value_parser = parse_method)]
     method: Method,
@@ -47,7 +47,12 @@ fn parse_nonce(text: &str) -> Result<String, &'static str> {
 }
 
 /// Prints a line for each field.
-pub(super) fn sign(args: &Args, body: Vec<u8>, credentials: Credentials, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(super) fn sign(
+    args: &RequestArgs,
+    body: Vec<u8>,
+    credentials: Credentials,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     let url = args.url.as_deref().context("no URL: give --url")?;
     let (place, query) = url.split_once('?').map_or((url, None), |(place, query)| (place, Some(query)));
     let recipient = BaseUrl::parse_any(place).with_context(|| format!("`{url}`"))?.recipient();
