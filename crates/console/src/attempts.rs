@@ -38,6 +38,8 @@ pub(crate) enum Counter {
     FactorAnywhere(AccountId),
     /// Codes sent to the owner of an account; each counts, none is taken back.
     Sent(AccountId),
+    /// Codes to choose a password that one source asked for; each counts, none is taken back.
+    Asked(IpAddr),
 }
 
 impl Counter {
@@ -47,6 +49,7 @@ impl Counter {
             Self::Factor(account, source) => ("factor", account.0, Some(source)),
             Self::FactorAnywhere(account) => ("factor anywhere", account.0, None),
             Self::Sent(account) => ("sent", account.0, None),
+            Self::Asked(source) => ("asked", 0, Some(source)),
         };
         let place = source.map(network).map_or_else(Vec::new, |network| network.to_string().into_bytes());
         sha256_framed(&[b"latchkey attempts", name.as_bytes(), &account.to_be_bytes(), &place])
@@ -55,7 +58,7 @@ impl Counter {
     const fn free(self) -> u32 {
         match self {
             Self::Password(_) | Self::Factor(..) => 0,
-            Self::FactorAnywhere(_) | Self::Sent(_) => FREE_PER_ACCOUNT,
+            Self::FactorAnywhere(_) | Self::Sent(_) | Self::Asked(_) => FREE_PER_ACCOUNT,
         }
     }
 }

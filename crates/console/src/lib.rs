@@ -26,6 +26,7 @@ mod page;
 pub mod ports;
 mod problem;
 mod refused;
+mod reset;
 mod session;
 pub mod show;
 mod sign_in;

@@ -38,7 +38,13 @@ const COOKIE_S: i64 = 12 * 60 * 60;
 pub(crate) struct Source(Option<IpAddr>);
 
 impl Source {
-    fn counted(&self) -> IpAddr {
+    /// The address, where the listener told one.
+    pub(crate) const fn address(&self) -> Option<IpAddr> {
+        self.0
+    }
+
+    /// What attempts are counted under.
+    pub(crate) fn counted(&self) -> IpAddr {
         self.0.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
     }
 }
@@ -236,7 +242,7 @@ fn challenge(nonce: &[u8; 32]) -> [u8; 32] {
     sha256_framed(&[b"latchkey passkey sign-in", nonce])
 }
 
-async fn find<P: Ports + 'static>(console: &Console<P>, email: &str) -> Result<Option<Account>, Problem> {
+pub(crate) async fn find<P: Ports + 'static>(console: &Console<P>, email: &str) -> Result<Option<Account>, Problem> {
     let Ok(email) = Email::parse(email) else { return Ok(None) };
     match console.store().account_by_email(&email).await? {
         None => Ok(None),

@@ -14,6 +14,7 @@ use crate::api::{account, can, factors, keys, records, sessions, subs, view};
 use crate::console::Console;
 use crate::describe::{Operation, Routes, operation};
 use crate::problem::{self, Problem};
+use crate::reset;
 use crate::sign_in;
 use crate::step_up::{self, sent};
 
@@ -110,6 +111,28 @@ fn session_routes<P: Ports + 'static>(routes: Of<P>) -> Of<P> {
             entry("signInPasskeyFinish", "Finish a sign-in with a passkey")
                 .refused(&[problem::INVALID])
                 .takes::<sign_in::SignInPasskey>(),
+        )
+        .add(
+            POST,
+            "/v1/password/reset",
+            reset::begin::<P>,
+            op("beginPasswordReset", "Ask for a code to choose a password; the answer is the same for unknown addresses")
+                .open()
+                .refused(&[problem::NO_CHANNEL])
+                .refused(GUESSED)
+                .takes::<reset::AskReset>()
+                .gives::<reset::ResetBegun>(202, "A code is on its way, if the address has an account."),
+        )
+        .add(
+            POST,
+            "/v1/password/reset/finish",
+            reset::finish::<P>,
+            op("finishPasswordReset", "Choose a password by the code; every session of the account ends")
+                .open()
+                .refused(&[problem::CEREMONY_UNKNOWN, problem::PROOF_REFUSED, problem::INVALID, problem::BUSY])
+                .refused(GUESSED)
+                .takes::<reset::FinishReset>()
+                .done(),
         )
         .add(
             GET,
