@@ -17,6 +17,8 @@ WORLD = Path(__file__).with_name("world.toml")
 # What the SDKs log when an answer does not have the types that they declare. They then go on with
 # what they got, so without this rule a wrong type would pass every test.
 TYPE_WARNINGS = ("did not match the declared types", "Failed to parse")
+# What they log of every answer whose type they declare as `object`, whatever it holds.
+UNTYPED = "type object 'object' has no attribute 'model_validate'"
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +61,7 @@ def declared_types(caplog):
         record.getMessage()
         for phase in ("setup", "call")
         for record in caplog.get_records(phase)
-        if any(text in record.getMessage() for text in TYPE_WARNINGS)
+        if any(text in record.getMessage() for text in TYPE_WARNINGS) and UNTYPED not in record.getMessage()
     ]
     assert not wrong, "\n".join(wrong)
 

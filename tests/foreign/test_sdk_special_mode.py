@@ -29,7 +29,7 @@ def test_a_loan_is_repaid_before_the_mode_is_left(server, secrets):
     uid = clients.spot(server.api, key).get_account().data().uid
     opened = {"uid": uid, "asset": "USDC", "amount": "500"}
     assert server.operate("POST", "/ops/v1/venue/liquidation-loan", opened).status_code == 200
-    assert server.operate("POST", "/ops/v1/venue/liquidation-loan", {**opened, "amount": "0"}).status_code == 400
+    assert server.operate("POST", "/ops/v1/venue/liquidation-loan", {**opened, "amount": "0"}).status_code == 422
     loan = debtor.query_liquidation_loan().data()
     assert (loan.asset, loan.amount, loan.remaining_amount) == ("USDC", "500.00000000", "500.00000000")
     assert code(debtor.exit_special_key_mode) == -1020

@@ -46,7 +46,7 @@ def test_life_of_a_sub_account_key(server, key, sub_type, secrets):
     made = create(master, sub_type, secrets, can_trade=True)
     sub = clients.spot(server.api, made)
     assert sub.get_account().data().uid != clients.spot(server.api, key).get_account().data().uid
-    assert sub.new_order_test("BTCUSDT", "BUY", "MARKET", quantity=0.001).status == 200
+    assert sub.order_test("BTCUSDT", "BUY", "MARKET", quantity=0.001).status == 200
 
     found = rows(master, sub_account_api_key=made.api_key)
     assert found.total == 1
@@ -60,7 +60,7 @@ def test_life_of_a_sub_account_key(server, key, sub_type, secrets):
     assert (edited.apikey, edited.can_trade, edited.can_universal_transfer) == (made.api_key, True, True)
     edited = master.modify_sub_account_api_key_permission(SUB, made.api_key, can_trade=False).data()
     assert (edited.can_trade, edited.can_universal_transfer) == (False, True)
-    assert code(lambda: sub.new_order_test("BTCUSDT", "BUY", "MARKET", quantity=0.001)) == -2015
+    assert code(lambda: sub.order_test("BTCUSDT", "BUY", "MARKET", quantity=0.001)) == -2015
 
     assert master.delete_sub_account_api_key(SUB, made.api_key).data() == {}
     assert code(sub.get_account) == -2015
@@ -193,7 +193,8 @@ def test_accounts_are_made_listed_and_opened(server, key):
     assert code(lambda: master.create_a_virtual_sub_account("not plain!")) == -1100
 
 
-def test_brokers_name_sub_accounts_by_their_number(server, key, secrets):
+def test_brokers_name_sub_accounts_by_their_number(server):
+    key = server.key("trader@example.com", "hmac")
     master, caller = clients.sub_account(server.api, key), Caller(server.api, key)
     uid = master.query_sub_account_list(email=SUB).data().sub_accounts[0].sub_user_id
     path, (private, pem) = "/sapi/v1/broker/subAccountApi", new_pair("ed25519")
