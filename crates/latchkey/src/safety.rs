@@ -87,6 +87,16 @@ pub enum Unsafe {
     /// Letters, codes in them included, would cross the network in plain text.
     #[error("`[mail] tls` is `none` and `{0}` is another machine: use `starttls` or `implicit`")]
     PlainMail(String),
+    /// Owners could not show what the policy asks of them.
+    #[error("`[policy] {field}` asks for a code by {channel}: add `[{table}]`, or choose another rule")]
+    NoChannel {
+        /// Which rule.
+        field: &'static str,
+        /// The way of the code.
+        channel: &'static str,
+        /// What is not configured.
+        table: &'static str,
+    },
     /// Signed requests would live longer than the contract says.
     #[error("`[policy] recv_window_max_ms` is `{0}`: more than {RECV_WINDOW_MAX_MS} is for the demo alone")]
     RecvWindow(u32),
@@ -135,6 +145,7 @@ pub fn check(config: &Config, facts: &Facts) -> Vec<Unsafe> {
     if let Some(mail) = config.mail.as_ref().filter(|mail| mail.tls == MailTls::None && !mail.is_local()) {
         found.push(Unsafe::PlainMail(mail.host.clone()));
     }
+    found.extend(channels(config));
     if config.policy.recv_window_max_ms > RECV_WINDOW_MAX_MS {
         found.push(Unsafe::RecvWindow(config.policy.recv_window_max_ms));
     }
@@ -188,6 +199,27 @@ fn data(facts: &Facts) -> Option<Unsafe> {
         FileFact::Folder(access) => Some(Unsafe::DataOpen { path, access }),
         FileFact::File(_) | FileFact::Other => Some(Unsafe::DataNotAFolder(path)),
     }
+}
+
+/// Rules of confirmation whose codes could not be sent.
+fn channels(config: &Config) -> Vec<Unsafe> {
+    let policy = &config.policy;
+    let rules = [
+        ("step_up_widening", policy.step_up_widening),
+        ("step_up_withdrawals", policy.step_up_withdrawals),
+        ("step_up_controls_off", policy.step_up_controls_off),
+        ("first_factor", policy.first_factor),
+    ];
+    let mut found = Vec::new();
+    for (field, rule) in rules {
+        if rule.needs_email() && config.mail.is_none() {
+            found.push(Unsafe::NoChannel { field, channel: "e-mail", table: "mail" });
+        }
+        if rule.needs_sms() && config.sms.is_none() {
+            found.push(Unsafe::NoChannel { field, channel: "text message", table: "sms" });
+        }
+    }
+    found
 }
 
 fn private(facts: &Facts) -> impl Iterator<Item = Unsafe> {

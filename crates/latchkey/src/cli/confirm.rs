@@ -18,11 +18,11 @@ use super::secret_source::SecretSource;
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(super) struct ConfirmArgs {
     /// A command that prints the one-time code, run without a shell [default: $LATCHKEY_TOTP, else a prompt]
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", global = true)]
     totp_command: Option<String>,
 
     /// A command that prints the code that was sent by e-mail [default: a prompt]
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", global = true)]
     email_code_command: Option<String>,
 }
 
@@ -87,7 +87,18 @@ impl ConfirmArgs {
         }
     }
 
-    fn email_code(&self) -> anyhow::Result<Zeroizing<String>> {
+    /// A new password: as [`Self::password`], but typed twice.
+    pub(super) fn new_password(&self, file: Option<&Path>) -> anyhow::Result<Zeroizing<String>> {
+        if file.is_some() || super::environment("LATCHKEY_PASSWORD").is_some() {
+            return self.password(file);
+        }
+        let password = ask_unseen("New password: ")?;
+        ensure!(*ask_unseen("The same again: ")? == *password, "the two passwords differ");
+        Ok(password)
+    }
+
+    /// The code that was sent by e-mail.
+    pub(super) fn email_code(&self) -> anyhow::Result<Zeroizing<String>> {
         match &self.email_code_command {
             Some(words) => command(words, "the code that was sent by e-mail"),
             None => ask_unseen("Code that was sent by e-mail: "),
@@ -164,15 +175,15 @@ fn next_code(words: &str, used: &str) -> anyhow::Result<Zeroizing<String>> {
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(super) struct OperatorArgs {
     /// The operators' address [default: that of --credentials, else http://127.0.0.1:8602]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", global = true)]
     ops: Option<String>,
 
     /// Take the operator's token from this private file [default: $LATCHKEY_OPERATOR_TOKEN]
-    #[arg(long, value_name = "FILE", conflicts_with = "credentials")]
+    #[arg(long, value_name = "FILE", conflicts_with = "credentials", global = true)]
     token_file: Option<PathBuf>,
 
     /// Take the operator's token and address from a demo's credentials file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     credentials: Option<PathBuf>,
 }
 

@@ -22,11 +22,11 @@ const DEFAULT_CONSOLE: &str = "http://localhost:8601";
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(super) struct SessionArgs {
     /// The session's file [default: $LATCHKEY_SESSION, else ~/.config/latchkey/session.json]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     session: Option<PathBuf>,
 
     /// Trust these certificates (PEM) instead of the public ones
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     trusted_certificates: Option<PathBuf>,
 }
 
@@ -46,6 +46,11 @@ pub struct LoginArgs {
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 
+    /// Choose a password first, by a code that is sent to the address: the first one, or instead of one that was
+    /// forgotten; $LATCHKEY_PASSWORD or --password-file is the new one
+    #[arg(long)]
+    new_password: bool,
+
     /// Show a recovery code instead of a one-time code; it is used up
     #[arg(long)]
     recovery: bool,
@@ -63,6 +68,7 @@ ends after 30 minutes without use, after 12 hours at the latest, or with `latchk
 
 Examples:
   latchkey login --console https://keys.example.com --email alice@example.com
+  latchkey login --email alice@example.com --new-password    # the first time, or when it was forgotten
   LATCHKEY_PASSWORD=… latchkey login --email alice@example.com --totp-command 'oathtool --totp -b @seed'";
 
 /// End the session
@@ -123,7 +129,11 @@ fn sign_in(args: &LoginArgs, notes: &mut dyn Write) -> anyhow::Result<()> {
         Some(email) => email.clone(),
         None => super::confirm::ask("E-mail address: ")?,
     };
-    let password = args.confirm.password(args.password_file.as_deref())?;
+    let password = if args.new_password {
+        choose_password(args, &remote, &email)?
+    } else {
+        args.confirm.password(args.password_file.as_deref())?
+    };
     let body = json!({ "email": email, "password": password.as_str(), "transport": "bearer" });
     let mut reply = remote.send(&Method::POST, "/v1/session", Some(&body), &[])?;
     if reply.status == 200 {
@@ -166,6 +176,18 @@ fn sign_in(args: &LoginArgs, notes: &mut dyn Write) -> anyhow::Result<()> {
         path.display()
     )?;
     Ok(())
+}
+
+/// Has a code sent, and sets a new password by it.
+fn choose_password(args: &LoginArgs, remote: &Remote, email: &str) -> anyhow::Result<Zeroizing<String>> {
+    const PATH: &str = "/v1/password/reset";
+    let begun = remote.send(&Method::POST, PATH, Some(&json!({ "email": email })), &[])?.json()?;
+    let reset = begun.get("reset").and_then(serde_json::Value::as_str).context("the answer names no reset")?;
+    let code = args.confirm.email_code()?;
+    let password = args.confirm.new_password(args.password_file.as_deref())?;
+    let body = json!({ "reset": reset, "code": code.as_str(), "password": password.as_str() });
+    remote.send(&Method::POST, &format!("{PATH}/finish"), Some(&body), &[])?;
+    Ok(password)
 }
 
 /// Ends the session on the server and removes its file.

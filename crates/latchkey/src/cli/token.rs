@@ -30,7 +30,7 @@ pub struct Args {
 }
 
 const EXAMPLES: &str = "\
-Scopes: accounts:read, accounts:write, keys:hold, audit:read, venue, tokens, imports. A token makes others with at most
+Scopes: accounts:read, accounts:write, keys:hold, audit:read, venue, tokens. A token makes others with at most
 its own scopes and its own life. Only the hash of a token is kept.
 
 Examples:

@@ -144,8 +144,8 @@ pub(crate) async fn create(
     Body(new): Body<NewOne>,
 ) -> Result<Response, Problem> {
     let now = ops.now();
-    let facts: Facts = serde_json::from_value(Value::Object(new.facts))
-        .map_err(|error| Problem::invalid(error.to_string()))?;
+    let facts: Facts =
+        serde_json::from_value(Value::Object(new.facts)).map_err(|error| Problem::invalid(error.to_string()))?;
     let opened = |product| facts.open.contains(&product).then_some(now);
     let account = NewAccount {
         email: email(&new.email)?,
@@ -183,8 +183,8 @@ pub(crate) async fn create(
 async fn greet(ops: &Ops, account: &Account) {
     let Some(mail) = &ops.mail else { return };
     let text = format!(
-        "An account was opened for you at {origin}.\n\nTo choose your password, ask for a code:\n\n  {origin}/\n\nor run\n\n  \
-         latchkey login --console {origin} --email {email} --new-password\n",
+        "An account was opened for you at {origin}.\n\nTo choose your password by a code that is sent to this address, \
+         run\n\n  latchkey login --console {origin} --email {email} --new-password\n",
         origin = ops.origin,
         email = account.email,
     );
@@ -226,7 +226,12 @@ pub(crate) async fn edit(
     driven(&ops, move |ops| async move {
         let account = AccountId(uid);
         let caller = operator.caller(account);
-        ops.house.authority.edit_account(&caller, account, &edit, Some(expected), now).await.map(drop).map_err(Problem::from)
+        ops.house
+            .authority
+            .edit_account(&caller, account, &edit, Some(expected), now)
+            .await
+            .map(drop)
+            .map_err(Problem::from)
     })
     .await?;
     tagged(&load(&ops, uid).await?)
@@ -304,7 +309,8 @@ where
 /// An account with its master and its keys.
 pub(crate) async fn load(ops: &Ops, uid: i64) -> Result<Loaded, Problem> {
     let loaded = ops.house.store().load(AccountId(uid)).await?;
-    loaded.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "account-unknown", format!("no account has the uid {uid}")))
+    loaded
+        .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "account-unknown", format!("no account has the uid {uid}")))
 }
 
 fn tagged(loaded: &Loaded) -> Result<Response, Problem> {

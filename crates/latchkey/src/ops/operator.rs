@@ -41,22 +41,12 @@ pub(crate) enum Scope {
     /// Make and end tokens.
     #[serde(rename = "tokens")]
     Tokens,
-    /// Bring keys in from a file.
-    #[serde(rename = "imports")]
-    Imports,
 }
 
 impl Scope {
     /// Every scope.
-    pub(crate) const ALL: [Self; 7] = [
-        Self::AccountsRead,
-        Self::AccountsWrite,
-        Self::KeysHold,
-        Self::AuditRead,
-        Self::Venue,
-        Self::Tokens,
-        Self::Imports,
-    ];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::AccountsRead, Self::AccountsWrite, Self::KeysHold, Self::AuditRead, Self::Venue, Self::Tokens];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -66,7 +56,6 @@ impl Scope {
             Self::AuditRead => "audit:read",
             Self::Venue => "venue",
             Self::Tokens => "tokens",
-            Self::Imports => "imports",
         }
     }
 }
@@ -112,13 +101,15 @@ pub(crate) fn public_id(hash: &[u8; 32]) -> String {
 
 /// Routes that a token must have `scope` for.
 pub(crate) fn scoped(scope: Scope, routes: Router<Ops>) -> Router<Ops> {
-    routes.route_layer(from_fn(move |Extension(operator): Extension<Operator>, request: Request, next: Next| async move {
-        if operator.scopes.contains(&scope) {
-            return next.run(request).await;
-        }
-        let detail = format!("the token is not good for `{}`", scope.as_str());
-        Problem::new(StatusCode::FORBIDDEN, "scope", detail).into_response()
-    }))
+    routes.route_layer(from_fn(
+        move |Extension(operator): Extension<Operator>, request: Request, next: Next| async move {
+            if operator.scopes.contains(&scope) {
+                return next.run(request).await;
+            }
+            let detail = format!("the token is not good for `{}`", scope.as_str());
+            Problem::new(StatusCode::FORBIDDEN, "scope", detail).into_response()
+        },
+    ))
 }
 
 /// Lets operators in, and tells the routes who asks. Digests are compared, so that the time of the comparison says

@@ -17,6 +17,9 @@ listen = "127.0.0.1:8602"
 [keys]
 encryption_key_file = "/etc/kek"
 audit_key_file = "/etc/audit.pem"
+[mail]
+host = "mail.example.com"
+from = "keys@example.com"
 [venue]
 log = "durable"
 [operators.ann]
@@ -191,9 +194,9 @@ fn every_named_secret_is_looked_at() {
     let folder = tempfile::tempdir().unwrap();
     let text = format!(
         "{SAFE}[operators.bob]\ntoken_file = \"bob\"\n[api.tls]\ncertificate = \"c\"\nkey = \"api\"\n\
-         [ops.tls]\ncertificate = \"c\"\nkey = \"ops\"\n\
-         [mail]\nhost = \"m\"\nuser = \"u\"\npassword_file = \"pw\"\nfrom = \"a@b\"\n"
+         [ops.tls]\ncertificate = \"c\"\nkey = \"ops\"\n"
     );
+    let text = text.replacen("\nfrom =", "\nuser = \"u\"\npassword_file = \"pw\"\nfrom =", 1);
     let config = Config::parse("c".into(), text, folder.path(), &ListenFlags::default()).unwrap();
     let facts = facts::read(&config).unwrap();
     let fields: Vec<_> = facts.private.iter().map(|file| file.field.as_str()).collect();
@@ -204,13 +207,28 @@ fn every_named_secret_is_looked_at() {
 #[test]
 fn letters_leave_this_machine_under_tls() {
     let mail = |host: &str, tls: &str| {
-        let text = format!("[mail]\nhost = \"{host}\"\ntls = \"{tls}\"\nfrom = \"a@example.com\"\n[operators");
-        found(&[("[operators", &text)])
+        found(&[("host = \"mail.example.com\"", &format!("host = \"{host}\"\ntls = \"{tls}\""))])
     };
     for (host, tls) in [("mail.example.com", "starttls"), ("mail.example.com", "implicit"), ("127.0.0.1", "none")] {
         assert_eq!(mail(host, tls), [], "{host} {tls}");
     }
     assert_eq!(mail("mail.example.com", "none"), [Unsafe::PlainMail("mail.example.com".into())]);
+}
+
+#[test]
+fn a_code_that_the_policy_asks_for_can_be_sent() {
+    let no_mail = ("[mail]\nhost = \"mail.example.com\"\nfrom = \"keys@example.com\"\n", "");
+    let missing = |fields: &[&'static str], channel, table| -> Vec<Unsafe> {
+        fields.iter().map(|field| Unsafe::NoChannel { field, channel, table }).collect()
+    };
+    let by_mail = ["step_up_withdrawals", "step_up_controls_off", "first_factor"];
+    assert_eq!(found(&[no_mail]), missing(&by_mail, "e-mail", "mail"));
+    let without = "[policy]\nstep_up_withdrawals = \"factor\"\nstep_up_controls_off = \"factor\"\nfirst_factor = \"password\"\n[api]";
+    assert_eq!(found(&[no_mail, ("[api]", without)]), []);
+    let by_sms = "[policy]\nstep_up_widening = \"factor-and-sms\"\n[api]";
+    assert_eq!(found(&[("[api]", by_sms)]), missing(&["step_up_widening"], "text message", "sms"));
+    let sms = ("[operators", "[sms]\ncommand = [\"send\"]\n[operators");
+    assert_eq!(found(&[("[api]", by_sms), sms]), []);
 }
 
 #[test]
@@ -235,7 +253,7 @@ venue = { log = "buffered", sandbox_calls = true }
 policy.recv_window_max_ms = 120000
 "#;
     let reasons: Vec<String> = check(&config(text), &facts).iter().map(ToString::to_string).collect();
-    assert_eq!(reasons.len(), 12, "{reasons:#?}");
+    assert_eq!(reasons.len(), 15, "{reasons:#?}");
     for fragment in [
         "[api] listen",
         "[console] listen",

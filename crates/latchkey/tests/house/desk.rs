@@ -55,6 +55,16 @@ impl Desk {
         self.with("POST", path, "", Some(&body))
     }
 
+    /// Sends something again until the wait after earlier failures is over.
+    pub(crate) fn patiently(&self, path: &str, body: &Value) -> Answer {
+        loop {
+            let answer = self.post(path, body.clone());
+            if answer.status != 429 {
+                return answer;
+            }
+        }
+    }
+
     /// Does something that needs no body.
     pub(crate) fn act(&self, method: &str, path: &str) -> Answer {
         self.with(method, path, "", None)

@@ -15,6 +15,7 @@ mod limits;
 mod line;
 mod message;
 mod operators;
+mod owners;
 mod replay;
 mod secrets;
 mod server;

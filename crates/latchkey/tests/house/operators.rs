@@ -173,7 +173,7 @@ fn a_token_is_good_for_its_scopes_alone() {
         ("venue", "GET", "/ops/v1/mailbox".to_owned()),
         ("tokens", "GET", "/ops/v1/tokens".to_owned()),
     ];
-    for scope in ["accounts:read", "accounts:write", "keys:hold", "audit:read", "venue", "tokens", "imports"] {
+    for scope in ["accounts:read", "accounts:write", "keys:hold", "audit:read", "venue", "tokens"] {
         let desk = Desk::ops(&house.server, &scoped_token(&all, &[scope]));
         for (needed, method, path) in &tried {
             let status = desk.act(method, path).status;

@@ -1,0 +1,273 @@
+//! The way of an owner, from an account that an operator opened to a key that trades; and the command line.
+
+use std::fs;
+
+use latchkey_crypto::totp::TotpSeed;
+use serde_json::{Value, json};
+
+use crate::desk::{Desk, command, demo_token};
+use crate::server::{Server, wall_us};
+use crate::signed::Key;
+use crate::world::{House, house};
+
+const PASSWORD: &str = "a password of bob's own";
+
+/// The code of this step, or of one that follows; each is good for one use.
+fn code(seed: &str, steps: u64) -> String {
+    let now = u64::try_from(wall_us() / 1_000_000).expect("after the epoch");
+    TotpSeed::parse(seed).expect("a seed").code(now + steps * 30)
+}
+
+/// The newest code of eight digits that was sent to `email`. The letter may still be on its way.
+fn sent_code(ops: &Desk, email: &str, subject: &str) -> String {
+    for _ in 0..500 {
+        let letters = ops.get("/ops/v1/mailbox").json();
+        let letter = letters["messages"].as_array().expect("messages").iter().find(|letter| {
+            letter["to"] == email && letter["subject"].as_str().is_some_and(|text| text.contains(subject))
+        });
+        if let Some(letter) = letter {
+            let text = letter["text"].as_str().expect("a text");
+            let is_code = |word: &&str| word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_digit());
+            return text.split(|c: char| !c.is_ascii_digit()).find(is_code).expect("a code").to_owned();
+        }
+    }
+    panic!("no letter `{subject}` to {email}")
+}
+
+/// Sends a change, shows what is asked for, and sends it again.
+fn confirmed(desk: &Desk, method: &str, path: &str, body: Option<&Value>, prove: impl Fn(&str, &str)) -> (u16, Value) {
+    let asked = desk.with(method, path, "", body);
+    assert_eq!(asked.status, 403, "{}", asked.text());
+    let step_up = asked.json()["stepUp"].clone();
+    let id = step_up["id"].as_str().expect("a ceremony");
+    for need in step_up["needs"].as_array().expect("needs") {
+        prove(id, need.as_str().expect("a need"));
+    }
+    let done = desk.with(method, path, &format!("Latchkey-Step-Up: {id}\r\n"), body);
+    (done.status, done.json())
+}
+
+fn bob(house: &House, ops: &Desk) -> i64 {
+    let facts = json!({ "email": "bob@example.com", "kyc": "verified-plus", "deposited": true });
+    let made = ops.post("/ops/v1/accounts", facts);
+    assert_eq!(made.status, 201, "{}", made.text());
+    let uid = made.json()["uid"].as_i64().expect("a uid");
+    let nobody = Desk::console(&house.server, "");
+    let credentials = json!({ "email": "bob@example.com", "password": PASSWORD, "transport": "bearer" });
+    assert_eq!(nobody.post("/v1/session", credentials).status, 401, "there is no password yet");
+    uid
+}
+
+/// Chooses bob's password by a code, and signs in.
+fn sign_in(server: &Server, ops: &Desk) -> Desk {
+    let nobody = Desk::console(server, "");
+    let begun = nobody.post("/v1/password/reset", json!({ "email": "bob@example.com" }));
+    assert_eq!(begun.status, 202, "{}", begun.text());
+    let reset = begun.json()["reset"].clone();
+    let code = sent_code(ops, "bob@example.com", "Choose your password");
+    let finish = |code: &str| {
+        let body = json!({ "reset": reset, "code": code, "password": PASSWORD });
+        nobody.patiently("/v1/password/reset/finish", &body)
+    };
+    let done = finish(&code);
+    assert_eq!(done.status, 204, "{}", done.text());
+    assert_ne!(finish(&code).status, 204, "a code is good once");
+    let credentials = json!({ "email": "bob@example.com", "password": PASSWORD, "transport": "bearer" });
+    let signed_in = nobody.patiently("/v1/session", &credentials);
+    assert_eq!(signed_in.status, 201, "{}", signed_in.text());
+    Desk::console(server, signed_in.json()["token"].as_str().expect("a token"))
+}
+
+#[test]
+fn an_owner_gets_from_an_opened_account_to_a_key() {
+    let house = house();
+    let ops = Desk::ops(&house.server, &demo_token(&house.server.data));
+    let uid = bob(&house, &ops);
+    let bob = sign_in(&house.server, &ops);
+
+    let refused = bob.post("/v1/accounts/me/keys", json!({ "label": "early" }));
+    assert_eq!(refused.status, 409, "a second factor comes first: {}", refused.text());
+    let begun = bob.act("POST", "/v1/factors/totp/begin").json();
+    let seed = begun["seed"].as_str().expect("a seed").to_owned();
+    let first = code(&seed, 0);
+    let body = json!({ "registration": begun["registration"], "code": first });
+    let (status, said) = confirmed(&bob, "POST", "/v1/factors/totp/confirm", Some(&body), |id, need| {
+        let at = format!("/v1/step-up/{id}");
+        let proved = match need {
+            "password" => bob.post(&format!("{at}/password"), json!({ "password": PASSWORD })),
+            "email-code" => {
+                assert_eq!(bob.act("POST", &format!("{at}/email")).status, 204);
+                let code = sent_code(&ops, "bob@example.com", "Confirm a change");
+                bob.post(&format!("{at}/email/verify"), json!({ "code": code }))
+            }
+            other => panic!("`{other}` is asked for the first factor"),
+        };
+        assert_eq!(proved.status, 200, "{}", proved.text());
+    });
+    assert_eq!(status, 204, "{said}");
+
+    let new = json!({ "label": "bot", "permissions": ["reading", "spot-and-margin-trading"], "ips": ["127.0.0.1"] });
+    let (status, made) = confirmed(&bob, "POST", "/v1/accounts/me/keys", Some(&new), |id, need| {
+        assert_eq!(need, "factor");
+        let proved = bob.post(&format!("/v1/step-up/{id}/totp"), json!({ "code": code(&seed, 1) }));
+        assert_eq!(proved.status, 200, "{}", proved.text());
+    });
+    assert_eq!(status, 201, "{made}");
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let key = Key::hmac(&text(&made["key"]["apiKey"]), &text(&made["secretKey"]));
+    let account = key.call(house.server.api, "GET", "/api/v3/account", "");
+    assert_eq!(account.status, 200, "{}", account.text());
+    assert_eq!(account.json()["uid"], uid);
+    let frozen = ops.post(&format!("/ops/v1/accounts/{uid}/freeze"), json!({ "reason": "test" }));
+    assert_eq!(frozen.status, 204);
+    assert_ne!(key.call(house.server.api, "GET", "/api/v3/account", "").status, 200);
+}
+
+#[test]
+fn a_reset_tells_nobody_who_has_an_account() {
+    let house = house();
+    let ops = Desk::ops(&house.server, &demo_token(&house.server.data));
+    let nobody = Desk::console(&house.server, "");
+    let ask = |email: &str| nobody.post("/v1/password/reset", json!({ "email": email }));
+    let (known, unknown, none) = (ask("alice@example.com"), ask("nobody@example.com"), ask("no address"));
+    for answer in [&known, &unknown, &none] {
+        assert_eq!(answer.status, 202, "{}", answer.text());
+        assert_eq!(answer.json().as_object().expect("an object").len(), 2);
+    }
+    let finish = |reset: &Value, code: &str| {
+        let body = json!({ "reset": reset, "code": code, "password": PASSWORD });
+        nobody.patiently("/v1/password/reset/finish", &body)
+    };
+    let (of_known, of_unknown) =
+        (finish(&known.json()["reset"], "00000000"), finish(&unknown.json()["reset"], "00000000"));
+    assert_eq!((of_known.status, of_known.text()), (of_unknown.status, of_unknown.text()));
+    assert_eq!(of_known.status, 403);
+    let code = sent_code(&ops, "alice@example.com", "Choose your password");
+    let crossed = finish(&unknown.json()["reset"], &code);
+    assert_eq!(crossed.status, 403, "a code belongs to its reset: {}", crossed.text());
+    let letters = ops.get("/ops/v1/mailbox").text();
+    assert!(!letters.contains("nobody@example.com"), "{letters}");
+}
+
+/// The command line as alice, whose session lies in `session`.
+struct Alice {
+    session: String,
+}
+
+impl Alice {
+    fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
+        let words: Vec<&str> = arguments.iter().copied().chain(["--session", &self.session]).collect();
+        command(&words, environment, "")
+    }
+}
+
+#[test]
+fn the_command_line_serves_an_owner() {
+    const SEED: &str = "KRSXG5CTMVRXEZLUKRSXG5CTMVRXEZLU";
+    let house = house();
+    let path = |name: &str| house.folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let alice = Alice { session: path("session.json") };
+    let early = alice.run(&["key", "list"], &[]);
+    assert!(early.0 == 1 && early.2.contains("latchkey login"), "{early:?}");
+
+    let console = format!("http://localhost:{}", house.server.console.port());
+    let environment = [("LATCHKEY_PASSWORD", "planted-password-of-alice-7"), ("LATCHKEY_TOTP", &code(SEED, 0))];
+    let login = ["login", "--console", &console, "--email", "alice@example.com"];
+    let signed_in = alice.run(&login, &environment);
+    assert_eq!(signed_in.0, 0, "{signed_in:?}");
+    use std::os::unix::fs::PermissionsExt as _;
+    assert_eq!(fs::metadata(&alice.session).expect("a session").permissions().mode() & 0o777, 0o600);
+
+    let secret = path("bot.toml");
+    let create = [
+        "key",
+        "create",
+        "bot",
+        "--permissions",
+        "reading,spot-and-margin-trading",
+        "--ips",
+        "127.0.0.1",
+        "--secret-out",
+        &secret,
+        "--json",
+    ];
+    let made = alice.run(&create, &[("LATCHKEY_TOTP", &code(SEED, 1))]);
+    assert_eq!(made.0, 0, "{made:?}");
+    let made: Value = serde_json::from_str(&made.1).expect("JSON");
+    assert_eq!(made["secretKey"], Value::Null, "it is in the file alone");
+    let pair: toml::Table = fs::read_to_string(&secret).expect("a file").parse().expect("TOML");
+    let key = Key::hmac(pair["api_key"].as_str().unwrap(), pair["secret_key"].as_str().unwrap());
+    assert_eq!(key.call(house.server.api, "GET", "/api/v3/account", "").status, 200);
+
+    let listed = alice.run(&["key", "list"], &[]);
+    let line = listed.1.lines().find(|line| line.contains(" bot ")).expect("the key's line").to_owned();
+    assert!(line.contains("127.0.0.1") && line.contains("active"), "{line}");
+    let narrowed = alice.run(&["key", "edit", "bot", "--permissions", "reading"], &[]);
+    assert_eq!(narrowed.0, 0, "narrowing needs no code: {narrowed:?}");
+    let can = |path: &str, ip: &str| alice.run(&["key", "can", "bot", "GET", path, "--ip", ip], &[]).0;
+    assert_eq!((can("/api/v3/account", "127.0.0.1"), can("/api/v3/account", "192.0.2.1")), (0, 1));
+    let trade = alice.run(&["key", "can", "bot", "POST", "/api/v3/order", "--ip", "127.0.0.1"], &[]);
+    assert!(trade.0 == 1 && trade.1.starts_with("no\n") && trade.1.contains("permission"), "{trade:?}");
+    assert_eq!(alice.run(&["key", "disable", "bot"], &[]).0, 0);
+    assert_ne!(key.call(house.server.api, "GET", "/api/v3/account", "").status, 200);
+    let unknown = alice.run(&["key", "show", "nothing"], &[]);
+    assert!(unknown.0 == 1 && unknown.2.contains("there is no key `nothing`"), "{unknown:?}");
+    assert!(alice.run(&["account", "show"], &[]).1.contains("alice@example.com"));
+    assert_eq!(alice.run(&["account", "set", "me", "--vip", "3"], &[]).0, 1, "an operator's fact");
+    assert_eq!(alice.run(&["logout"], &[]).0, 0);
+    assert!(!fs::exists(&alice.session).expect("a folder"));
+}
+
+#[test]
+fn the_command_line_serves_an_operator() {
+    let house = house();
+    let credentials = house.server.data.join("credentials.json");
+    let credentials = credentials.to_str().expect("UTF-8");
+    let run = |arguments: &[&str]| {
+        let words: Vec<&str> = arguments.iter().copied().chain(["--credentials", credentials]).collect();
+        command(&words, &[], "")
+    };
+    let made = run(&["account", "create", "carol@example.com", "--kyc", "verified", "--json"]);
+    assert_eq!(made.0, 0, "{made:?}");
+    let set =
+        run(&["account", "set", "carol@example.com", "--vip", "5", "--open", "margin,futures", "--residence", "FR"]);
+    assert!(set.0 == 0 && set.1.contains("futures since") && set.1.contains("FR"), "{set:?}");
+    let listed = run(&["account", "list"]);
+    assert!(listed.1.contains("carol@example.com") && listed.1.contains("alice@example.com"), "{listed:?}");
+    let frozen = run(&["account", "freeze", "carol@example.com", "--reason", "test"]);
+    assert!(frozen.0 == 0 && frozen.1.contains("frozen"), "{frozen:?}");
+    assert_eq!(run(&["account", "unfreeze", "carol@example.com"]).0, 0);
+    assert_eq!(run(&["account", "reset-factors", "carol@example.com"]).0, 0);
+    assert_eq!(run(&["key", "disable", "trader", "--account", "alice@example.com"]).0, 0);
+    let keys = run(&["key", "list", "--account", "alice@example.com"]);
+    assert!(keys.1.lines().any(|line| line.contains(" trader ") && line.contains("disabled")), "{keys:?}");
+    assert_eq!(run(&["key", "enable", "trader", "--account", "alice@example.com"]).0, 1, "the owner's alone");
+
+    let file = house.folder.path().join("reader.token");
+    let file = file.to_str().expect("UTF-8");
+    let token = run(&["token", "create", "reader", "--scopes", "accounts:read", "--days", "2", "--out", file]);
+    assert_eq!(token.0, 0, "{token:?}");
+    let ops = format!("http://{}", house.server.ops);
+    let with = |arguments: &[&str]| {
+        let words: Vec<&str> = arguments.iter().copied().chain(["--ops", &ops, "--token-file", file]).collect();
+        command(&words, &[], "")
+    };
+    assert_eq!(with(&["account", "list"]).0, 0);
+    let refused = with(&["account", "freeze", "carol@example.com", "--reason", "test"]);
+    assert!(refused.0 == 1 && refused.2.contains("accounts:write"), "{refused:?}");
+    let listed = run(&["token", "list"]).1;
+    let id =
+        listed.lines().find(|line| line.contains("reader")).and_then(|line| line.split(' ').next()).expect("an id");
+    assert_eq!(run(&["token", "revoke", id]).0, 0);
+    assert_eq!(with(&["account", "list"]).0, 1);
+
+    let export = house.folder.path().join("audit.ndjson");
+    let export = export.to_str().expect("UTF-8");
+    assert_eq!(run(&["audit", "export", "--out", export]).0, 0);
+    let [head, key] = [["audit", "head"], ["audit", "key"]].map(|words| run(&words));
+    let pem = house.folder.path().join("audit.pub.pem");
+    fs::write(&pem, &key.1).expect("a file");
+    let verify = ["audit", "verify", export, "--head", head.1.trim(), "--key", pem.to_str().expect("UTF-8")];
+    let verified = command(&verify, &[], "");
+    assert!(verified.0 == 0 && verified.1.starts_with("holds:"), "{verified:?}");
+}
