@@ -116,12 +116,15 @@ fn session_routes<P: Ports + 'static>(routes: Of<P>) -> Of<P> {
             POST,
             "/v1/password/reset",
             reset::begin::<P>,
-            op("beginPasswordReset", "Ask for a code to choose a password; the answer is the same for unknown addresses")
-                .open()
-                .refused(&[problem::NO_CHANNEL])
-                .refused(GUESSED)
-                .takes::<reset::AskReset>()
-                .gives::<reset::ResetBegun>(202, "A code is on its way, if the address has an account."),
+            op(
+                "beginPasswordReset",
+                "Ask for a code to choose a password; the answer is the same for unknown addresses",
+            )
+            .open()
+            .refused(&[problem::NO_CHANNEL])
+            .refused(GUESSED)
+            .takes::<reset::AskReset>()
+            .gives::<reset::ResetBegun>(202, "A code is on its way, if the address has an account."),
         )
         .add(
             POST,
