@@ -7,7 +7,7 @@ use latchkey_authority::account::{Account, Email};
 use latchkey_authority::change::{AuditEvent, Change, Committed, EffectId};
 use latchkey_authority::key::{KeyRecord, KeyState};
 use latchkey_authority::ports::{
-    Directory, KeptNotice, Live, Loaded, Notes, NotSettled, Outbox, Ports, Secrets, Shelf, ShelfItem, ShelfKind, Store,
+    Directory, KeptNotice, Live, Loaded, NotSettled, Notes, Outbox, Ports, Secrets, Shelf, ShelfItem, ShelfKind, Store,
     StoreError, Unique,
 };
 use latchkey_protocol::{AccountId, ApiKey, KeyId, Timestamp};

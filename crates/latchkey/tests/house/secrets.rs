@@ -241,7 +241,7 @@ fn secrets_are_nowhere_but_where_they_belong() {
     let token =
         token.as_array().expect("a list").iter().find_map(|entry| entry["operatorToken"].as_str()).expect("one");
     for path in
-        ["/health", "/metrics", "/ops/v1/accounts", "/ops/v1/accounts/1/keys", "/ops/v1/audit", "/ops/v1/policy"]
+        ["/health", "/metrics", "/ops/v1/accounts", "/ops/v1/accounts/100000001/keys", "/ops/v1/audit", "/ops/v1/policy"]
     {
         let answer = get(server.ops, path, &format!("Authorization: Bearer {token}\r\n"));
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());

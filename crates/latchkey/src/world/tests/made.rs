@@ -282,6 +282,6 @@ fn the_world_of_the_end_to_end_tests_is_accepted() {
     let world = World::parse(&std::fs::read_to_string(&file).unwrap(), &file).unwrap();
     let folder = tempfile::tempdir().unwrap();
     populated(&world, folder.path(), |_, made| {
-        assert_eq!(keys(&made.unwrap_or_else(|error| panic!("{error}"))).len(), 10);
+        assert_eq!(keys(&made.unwrap_or_else(|error| panic!("{error}"))).len(), 12);
     });
 }
