@@ -240,9 +240,14 @@ fn secrets_are_nowhere_but_where_they_belong() {
     let token: serde_json::Value = serde_json::from_str(&token).expect("JSON");
     let token =
         token.as_array().expect("a list").iter().find_map(|entry| entry["operatorToken"].as_str()).expect("one");
-    for path in
-        ["/health", "/metrics", "/ops/v1/accounts", "/ops/v1/accounts/100000001/keys", "/ops/v1/audit", "/ops/v1/policy"]
-    {
+    for path in [
+        "/health",
+        "/metrics",
+        "/ops/v1/accounts",
+        "/ops/v1/accounts/100000001/keys",
+        "/ops/v1/audit",
+        "/ops/v1/policy",
+    ] {
         let answer = get(server.ops, path, &format!("Authorization: Bearer {token}\r\n"));
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         answers.push(answer);
