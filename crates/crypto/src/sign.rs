@@ -210,7 +210,7 @@ impl Signer {
 }
 
 impl Signer {
-    /// A message signature over its base, as base64, by [`MessageAlgorithm::preferred`] of the key's type.
+    /// A message signature over its base, as base64, by the preferred algorithm of the key's type.
     ///
     /// # Errors
     /// [`LibraryError`] when the library cannot sign; only with RSA.

@@ -1,6 +1,6 @@
 //! What goes on by itself: rules that act with time, letters, signed audit heads, and the shelf's expiry.
 //!
-//! [`Rounds`] decides, purely, what is due; the loop below it does it. A task that fails is told in the log and tried
+//! `Rounds` decides, purely, what is due; the loop below it does it. A task that fails is told in the log and tried
 //! again in its next round.
 
 use std::sync::Arc;

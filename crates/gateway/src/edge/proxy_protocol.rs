@@ -42,7 +42,7 @@ const V2_HEADER: usize = 16;
 /// Reads a preamble, which must be all that `bytes` hold: whoever reads asks for as much as is missing.
 ///
 /// # Errors
-/// [`Malformed`] as soon as the bytes cannot become a preamble that names an origin: another protocol, `UNKNOWN`,
+/// `Malformed` as soon as the bytes cannot become a preamble that names an origin: another protocol, `UNKNOWN`,
 /// datagrams, local sockets, addresses that nobody calls from.
 pub fn preamble(bytes: &[u8]) -> Result<Preamble, Malformed> {
     if bytes.starts_with(V2_START) {
