@@ -145,7 +145,8 @@ pub struct LiveKey {
     pub account: Arc<LiveAccount>,
     /// When it was made.
     pub created: Timestamp,
-    verifier: OnceLock<Verifier>,
+    /// Apart from the rest: most keys of a large store are never used, and theirs takes no room.
+    verifier: OnceLock<Box<Verifier>>,
     share: OnceLock<Arc<Share>>,
     state: ArcSwap<KeyState>,
     generation: AtomicU64,
@@ -228,7 +229,7 @@ impl LiveKey {
             return Some(verifier);
         }
         let verifier = opener.open(self.account.id, self.id, &self.state().record.material)?;
-        Some(self.verifier.get_or_init(|| verifier))
+        Some(self.verifier.get_or_init(|| Box::new(verifier)))
     }
 
     /// Where the signatures of its verifying key are remembered, found on first use.

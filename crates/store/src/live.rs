@@ -9,8 +9,10 @@
 //! [`GRAVES_MAX`] of them since the start. An older one is unknown, which is the same answer on the wire. Nothing that
 //! a caller sends is ever put into the map.
 
+use std::borrow::Borrow;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use latchkey_admission::hash::Seeded;
@@ -29,9 +31,32 @@ use crate::sqlite::Row;
 pub struct LiveMap {
     policy: Policy,
     clock: Arc<dyn Clock>,
-    keys: papaya::HashMap<ApiKey, Arc<LiveKey>, Seeded>,
+    keys: papaya::HashSet<Named, Seeded>,
     registry: Mutex<Registry>,
 }
+
+/// A key under its public name, which so lies in memory once.
+struct Named(Arc<LiveKey>);
+
+impl Borrow<ApiKey> for Named {
+    fn borrow(&self) -> &ApiKey {
+        &self.0.api_key
+    }
+}
+
+impl Hash for Named {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.api_key.hash(state);
+    }
+}
+
+impl PartialEq for Named {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.api_key == other.0.api_key
+    }
+}
+
+impl Eq for Named {}
 
 /// How many deleted keys are kept as they were, dead.
 pub const GRAVES_MAX: usize = 1024;
@@ -68,7 +93,7 @@ struct KeyEntry {
 impl LiveMap {
     /// An empty map. `seed` is random, one a process, so that nobody can foresee where a key lies in it.
     pub fn new(policy: Policy, clock: Arc<dyn Clock>, seed: u64) -> Self {
-        let keys = papaya::HashMap::builder().hasher(Seeded::new(seed)).build();
+        let keys = papaya::HashSet::builder().hasher(Seeded::new(seed)).build();
         Self { policy, clock, keys, registry: Mutex::default() }
     }
 
@@ -174,7 +199,7 @@ impl LiveMap {
             Entry::Vacant(entry) => {
                 let live = Arc::new(LiveKey::new(&key, Arc::clone(&account.live), &self.policy, now));
                 account.keys.push(id);
-                self.keys.pin().insert(key.api_key, Arc::clone(&live));
+                self.keys.pin().insert(Named(Arc::clone(&live)));
                 entry.insert(KeyEntry { live, revision });
             }
         }
@@ -221,6 +246,6 @@ impl Live for LiveMap {
 
 impl Keys for LiveMap {
     fn find(&self, api_key: &ApiKey) -> Option<Arc<LiveKey>> {
-        self.keys.pin().get(api_key).cloned()
+        self.keys.pin().get(api_key).map(|named| Arc::clone(&named.0))
     }
 }

@@ -24,6 +24,10 @@ pub(super) const FORMAT: usize = MIGRATIONS.len();
 /// Stands in the file's header and says whose it is: `LKST`.
 const APPLICATION_ID: i64 = 0x4c4b_5354;
 
+/// How many rows a reader may be ahead of who asked. A start reads every key: with fewer, the two threads would wake
+/// each other all the time.
+const ROWS: usize = 1024;
+
 /// How long a statement waits for a lock that another process holds.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -53,7 +57,7 @@ pub(super) async fn open(settings: &SqliteSettings, probe: Option<Probe>) -> Res
     }
     let readers = SqlitePoolOptions::new()
         .max_connections(settings.readers.max(1))
-        .connect_with(options.pragma("query_only", "ON"))
+        .connect_with(options.pragma("query_only", "ON").row_buffer_size(ROWS))
         .await
         .map_err(failed)?;
     Ok(SqliteStore { id: StoreId(id), writer: Writer::new(writer), readers })
