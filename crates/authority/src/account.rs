@@ -4,6 +4,7 @@ use crate::change::Actor;
 use crate::policy::Policy;
 use crate::stored::{Stored, hex};
 use core::fmt;
+use latchkey_crypto::digest::{sha256, to_hex};
 use latchkey_protocol::{AccountId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -313,6 +314,11 @@ impl PasswordHash {
     /// The hash, for verification alone.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// Names the hash where a change of it is proved: SHA-256 in hexadecimal.
+    pub(crate) fn fingerprint(&self) -> String {
+        to_hex(&sha256(self.0.as_bytes()))
     }
 }
 

@@ -303,8 +303,8 @@ pub enum Purpose {
     HmacSecret,
     /// The seed of one-time codes.
     TotpSeed,
-    /// The seed of one-time codes that are not enrolled yet.
-    PendingTotp,
+    /// What was drawn for a change that waits for its proof.
+    PendingChange,
 }
 
 impl Purpose {
@@ -313,7 +313,7 @@ impl Purpose {
         match self {
             Self::HmacSecret => "hmac-secret",
             Self::TotpSeed => "totp-seed",
-            Self::PendingTotp => "pending-totp",
+            Self::PendingChange => "pending-change",
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use latchkey_authority::account::Account;
+use latchkey_authority::account::{Account, PasswordHash};
 use latchkey_authority::caller::{Caller, Via};
 use latchkey_authority::change::{Action, AuditEvent, Outcome};
 use latchkey_authority::ports::{Loaded, Notes, Ports, Store};
@@ -124,6 +124,21 @@ impl<P: Ports + 'static> Console<P> {
                 problem::UNAVAILABLE.into()
             }
         })
+    }
+
+    /// The hash of a new password: `drawn` when it is of the same one, so that the proof of the change fits.
+    pub(crate) async fn hash_password_again(
+        self: &Arc<Self>,
+        password: String,
+        drawn: Option<Zeroizing<String>>,
+    ) -> Result<PasswordHash, Problem> {
+        if let Some(drawn) = drawn {
+            let (given, hash) = (Zeroizing::new(password.clone()), drawn.clone());
+            if self.hash_work(move || password::verify(&given, &hash)).await?.is_ok() {
+                return Ok(PasswordHash::new(drawn.to_string()));
+            }
+        }
+        self.hash_password(password).await.map(PasswordHash::new)
     }
 
     /// Runs dear work off the threads that serve, a bounded number at a time.

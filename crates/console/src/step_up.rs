@@ -7,6 +7,9 @@
 //! A ceremony holds the digest of one exact change: account, action, version before, state after. A passkey signs a
 //! challenge made from that digest. The ceremony lives five minutes and is gone once a request has used it; the
 //! authority compares the digest with the change that is asked for then.
+//!
+//! What is drawn for a change (recovery codes, the salt of a password) is part of its state after. It rests in the
+//! ceremony, sealed, so that the change which was confirmed is the one that is made.
 
 pub(crate) mod sent;
 
@@ -15,10 +18,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use latchkey_authority::account::RecoveryCode;
+use latchkey_authority::account::{RecoveryCode, Sealed};
 use latchkey_authority::caller::{Caller, Via};
 use latchkey_authority::change::{Action, Outcome};
-use latchkey_authority::ports::{Ports, Secrets, Shelf, ShelfItem, ShelfKind};
+use latchkey_authority::ports::{Ports, Purpose, SealFor, Secrets, Shelf, ShelfItem, ShelfKind};
 use latchkey_authority::refusal::Refusal;
 use latchkey_authority::service::AuthorityError;
 use latchkey_authority::step_up::{Demand, Factor, FactorSet, StepUp};
@@ -27,6 +30,7 @@ use latchkey_protocol::{AccountId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
+use zeroize::Zeroizing;
 
 use crate::api::view::name_of;
 use crate::console::{Console, Fact};
@@ -61,6 +65,8 @@ struct Ceremony {
     sms: SentCode,
     /// The recovery code that was shown; it is spent with the change.
     recovery: Option<RecoveryCode>,
+    /// What was drawn for the change, sealed by [`seal_for`].
+    drawn: Option<Sealed>,
 }
 
 /// What a ceremony has and lacks.
@@ -151,15 +157,24 @@ impl Ceremony {
     }
 }
 
+const fn seal_for(account: AccountId) -> SealFor {
+    SealFor { purpose: Purpose::PendingChange, account, key: None }
+}
+
 impl<P: Ports + 'static> Console<P> {
-    /// The caller of a change. The ceremony that the request names is used up here.
+    /// The caller of a change for which nothing is drawn; see [`Self::confirmed_with`].
+    pub(crate) async fn confirmed(&self, signed: &Signed) -> Result<Caller, Problem> {
+        self.confirmed_with(signed).await.map(|(caller, _)| caller)
+    }
+
+    /// The caller of a change, and what was drawn for it when it was first asked for. The ceremony that the request names is used up here.
     ///
     /// # Errors
     /// `step-up-wrong` when the ceremony is over or belongs to another session, `step-up-needed` while it lacks
     /// something; it then goes on.
-    pub(crate) async fn confirmed(&self, signed: &Signed) -> Result<Caller, Problem> {
+    pub(crate) async fn confirmed_with(&self, signed: &Signed) -> Result<(Caller, Option<Zeroizing<String>>), Problem> {
         let mut caller = Caller { account: signed.account, from: signed.from, via: Via::Owner, step_up: None };
-        let Some(id) = &signed.step_up else { return Ok(caller) };
+        let Some(id) = &signed.step_up else { return Ok((caller, None)) };
         let over = "the confirmation is over, was used, or belongs to another session";
         let ceremony = match self.ceremony(signed, id).await {
             Ok((ceremony, _)) => ceremony,
@@ -182,20 +197,36 @@ impl<P: Ports + 'static> Console<P> {
             Some(code) => proof.with_recovery(code),
             None => proof,
         });
-        Ok(caller)
+        // What does not open is drawn anew, and the proof then fits no more.
+        let open = |sealed| self.secrets().open(seal_for(signed.account), sealed).ok();
+        let drawn = ceremony.drawn.as_ref().and_then(open);
+        let text = drawn.and_then(|drawn| String::from_utf8(drawn.to_vec()).ok()).map(Zeroizing::new);
+        Ok((caller, text))
     }
 
     /// What the authority answered, for the caller: a demand for confirmation becomes a ceremony.
     pub(crate) async fn settled<T>(&self, signed: &Signed, result: Result<T, AuthorityError>) -> Result<T, Problem> {
+        self.settled_with(signed, result, None).await
+    }
+
+    /// As [`Self::settled`], for a change for which this text was drawn.
+    pub(crate) async fn settled_with<T>(
+        &self,
+        signed: &Signed,
+        result: Result<T, AuthorityError>,
+        drawn: Option<&str>,
+    ) -> Result<T, Problem> {
         match result {
             Ok(value) => Ok(value),
-            Err(AuthorityError::Refused(Refusal::StepUpNeeded(demand))) => Err(self.demand(signed, *demand).await?),
+            Err(AuthorityError::Refused(Refusal::StepUpNeeded(demand))) => {
+                Err(self.demand(signed, *demand, drawn).await?)
+            }
             Err(error) => Err(error.into()),
         }
     }
 
     /// Begins a ceremony for the change of `demand`, and says so.
-    async fn demand(&self, signed: &Signed, demand: Demand) -> Result<Problem, Problem> {
+    async fn demand(&self, signed: &Signed, demand: Demand, drawn: Option<&str>) -> Result<Problem, Problem> {
         self.room(signed.account).await?;
         let (now, id) = (self.now(), Token::draw(self.secrets()));
         let ends = now.plus_millis(LIFE_MS);
@@ -209,6 +240,7 @@ impl<P: Ports + 'static> Console<P> {
             email: SentCode::default(),
             sms: SentCode::default(),
             recovery: None,
+            drawn: drawn.map(|text| self.secrets().seal(seal_for(signed.account), text.as_bytes())),
         };
         let value = encode(&ceremony);
         self.shelf().put(ShelfKind::Ceremony, id.key(), Some(signed.account), &value, now, ends).await?;
@@ -421,6 +453,7 @@ mod tests {
             email: SentCode::default(),
             sms: SentCode::default(),
             recovery: None,
+            drawn: None,
         }
     }
 

@@ -110,7 +110,8 @@ fn described(change: &FactorChange, stored: &Account) -> (IntentKind, Action, &'
     }
 }
 
-/// The change as its proof names it. Codes and hashes are drawn anew each time it is asked for, so they stay out.
+/// The change as its proof names it. What is drawn for it, a salt too, is part of it: whoever asks draws once, and keeps
+/// that until the proof is given.
 fn asked(change: &FactorChange) -> Value {
     match change {
         FactorChange::SetTotp(sealed) => json!({ "totp": to_hex(&sha256(&sealed.0)) }),
@@ -119,8 +120,10 @@ fn asked(change: &FactorChange) -> Value {
             json!({ "passkey": passkey.id, "label": passkey.label, "credential": passkey.credential })
         }
         FactorChange::RemovePasskey(id) => json!({ "remove-passkey": id }),
-        FactorChange::SetRecovery(codes) => json!({ "recovery-codes": codes.len() }),
-        FactorChange::SetPassword(_) => json!({ "password": true }),
+        FactorChange::SetRecovery(codes) => {
+            json!({ "recovery-codes": codes.iter().map(|code| to_hex(&code.0)).collect::<Vec<_>>() })
+        }
+        FactorChange::SetPassword(hash) => json!({ "password": hash.fingerprint() }),
     }
 }
 

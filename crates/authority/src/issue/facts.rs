@@ -112,7 +112,9 @@ pub fn edit_account(
     let off = stored.default_security_controls && !account.default_security_controls;
     // Turning the controls on alone takes away, and needs no proof.
     let only_on = Account { default_security_controls: true, ..stored.clone() } == account;
-    let summary = json!(AccountSummary { version: 0, ..AccountSummary::from(&account) });
+    // The proof names no moment: a product opens when the change is made, later than the proof was asked for.
+    let timeless = edit.applied(stored, stored.created);
+    let summary = json!(AccountSummary { version: 0, ..AccountSummary::from(&timeless) });
     if off {
         case.confirm_widening(IntentKind::ControlsOff, summary)?;
     } else if !only_on {

@@ -40,7 +40,9 @@ pub fn create_sub_account(case: Case<'_>, new: &NewSubAccount, id: AccountId) ->
     if owner.frozen().is_some() {
         return Err(Refusal::AccountFrozen);
     }
-    case.confirm_widening(IntentKind::SubAccount, json!({ "email": new.email, "kind": new.kind }))?;
+    let password = new.password_hash.as_ref().map(PasswordHash::fingerprint);
+    let after = json!({ "email": new.email, "kind": new.kind, "password": password });
+    case.confirm_widening(IntentKind::SubAccount, after)?;
     let sub = Account {
         id,
         email: new.email.clone(),

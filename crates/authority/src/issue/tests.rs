@@ -6,6 +6,7 @@ use row::rows;
 mod changes;
 mod edits;
 mod interleaved;
+mod proofs;
 mod row;
 mod rules;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use latchkey_authority::account::{Account, PasswordHash, Sealed};
+use latchkey_authority::account::{Account, Sealed};
 use latchkey_authority::label::Label;
 use latchkey_authority::ports::{Ports, Secrets, Shelf, ShelfItem, ShelfKind};
 use latchkey_crypto::digest::sha256_framed;
@@ -302,11 +302,12 @@ pub(crate) async fn recovery_codes<P: Ports + 'static>(
     signed: Signed,
     NoBody: NoBody,
 ) -> Result<Response, Problem> {
-    let drawn = recovery::draw(console.secrets());
-    let (codes, kept): (Vec<_>, Vec<_>) = drawn.into_iter().unzip();
-    let caller = console.confirmed(&signed).await?;
+    let (caller, drawn) = console.confirmed_with(&signed).await?;
+    let text = drawn.filter(|text| recovery::is_set(text)).unwrap_or_else(|| recovery::draw(console.secrets()));
+    let kept = text.lines().filter_map(recovery::read).collect();
     let set = console.authority().set_recovery_codes(&caller, signed.account, kept, console.now()).await;
-    console.settled(&signed, set).await?;
+    console.settled_with(&signed, set, Some(&text)).await?;
+    let codes = text.lines().map(str::to_owned).collect();
     Ok(answer(StatusCode::CREATED, &RecoveryCodes { codes }))
 }
 
@@ -317,11 +318,10 @@ pub(crate) async fn change_password<P: Ports + 'static>(
     Input { value: given, .. }: Input<ChangePassword>,
 ) -> Result<Response, Problem> {
     check_password(&given.password)?;
-    let hash = console.hash_password(given.password).await?;
-    let caller = console.confirmed(&signed).await?;
-    let changed =
-        console.authority().change_password(&caller, signed.account, PasswordHash::new(hash), console.now()).await;
-    console.settled(&signed, changed).await?;
+    let (caller, drawn) = console.confirmed_with(&signed).await?;
+    let hash = console.hash_password_again(given.password, drawn).await?;
+    let changed = console.authority().change_password(&caller, signed.account, hash.clone(), console.now()).await;
+    console.settled_with(&signed, changed, Some(hash.expose())).await?;
     console.end_other_sessions(&signed).await?;
     Ok(done())
 }

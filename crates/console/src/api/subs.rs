@@ -63,17 +63,18 @@ pub(crate) async fn create<P: Ports + 'static>(
     let email = Email::parse(&new.email).map_err(|error| invalid("email", error.to_string()))?;
     let request = sha256_framed(&[b"create sub-account", &master.0.to_be_bytes(), &digest]);
     let make = async {
+        if let Some(password) = &new.password {
+            check_password(password)?;
+        }
+        let (caller, drawn) = console.confirmed_with(&signed).await?;
         let password_hash = match new.password {
             None => None,
-            Some(password) => {
-                check_password(&password)?;
-                Some(PasswordHash::new(console.hash_password(password).await?))
-            }
+            Some(password) => Some(console.hash_password_again(password, drawn).await?),
         };
-        let caller = console.confirmed(&signed).await?;
         let sub = NewSubAccount { email, kind: SubKind::Normal, password_hash };
         let made = console.authority().create_sub_account(&caller, master, &sub, console.now()).await;
-        let made = console.settled(&signed, made).await?;
+        let drawn = sub.password_hash.as_ref().map(PasswordHash::expose);
+        let made = console.settled_with(&signed, made, drawn).await?;
         let loaded = console.load(made.id).await?;
         let view = AccountView::of(&loaded.owner().map_err(|_| problem::ACCOUNT_UNKNOWN)?);
         let body = serde_json::to_value(view).map_err(|_| problem::UNAVAILABLE)?;

@@ -3,6 +3,7 @@
 use latchkey_authority::account::{Account, RecoveryCode};
 use latchkey_authority::ports::Secrets;
 use latchkey_crypto::digest::sha256;
+use zeroize::Zeroizing;
 
 use crate::factor::refused;
 use crate::problem::Problem;
@@ -14,8 +15,8 @@ const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
 /// Characters of a code, without its hyphens.
 const LENGTH: usize = 16;
 
-/// Draws a set: what is shown, and what is kept.
-pub(crate) fn draw(secrets: &impl Secrets) -> Vec<(String, RecoveryCode)> {
+/// Draws a set, one code a line.
+pub(crate) fn draw(secrets: &impl Secrets) -> Zeroizing<String> {
     let one = || {
         let mut bytes = [0; LENGTH];
         secrets.random(&mut bytes);
@@ -24,17 +25,22 @@ pub(crate) fn draw(secrets: &impl Secrets) -> Vec<(String, RecoveryCode)> {
             bytes.iter().filter_map(|byte| ALPHABET.get(usize::from(byte % 32))).map(|c| char::from(*c)).collect();
         let groups: Vec<String> =
             digits.as_bytes().chunks(4).map(|group| String::from_utf8_lossy(group).into_owned()).collect();
-        (groups.join("-"), kept(&digits))
+        groups.join("-")
     };
-    (0..CODES).map(|_| one()).collect()
+    Zeroizing::new((0..CODES).map(|_| one()).collect::<Vec<_>>().join("\n"))
 }
 
 fn kept(digits: &str) -> RecoveryCode {
     RecoveryCode(sha256(digits.as_bytes()))
 }
 
-/// Reads a code as people type it: any case, hyphens and spaces anywhere.
-fn read(text: &str) -> Option<RecoveryCode> {
+/// Whether `text` is a set that was drawn here.
+pub(crate) fn is_set(text: &str) -> bool {
+    text.lines().filter_map(read).count() == CODES
+}
+
+/// Reads a code as people type it: any case, hyphens and spaces anywhere. What is kept of it is its digest.
+pub(crate) fn read(text: &str) -> Option<RecoveryCode> {
     let digits: String =
         text.chars().filter(|c| !matches!(c, '-' | ' ')).map(|c| c.to_ascii_lowercase()).take(LENGTH + 1).collect();
     (digits.len() == LENGTH && digits.bytes().all(|byte| ALPHABET.contains(&byte))).then(|| kept(&digits))

@@ -11,3 +11,4 @@ mod limits;
 mod requests;
 mod sign_in;
 mod step_up;
+mod values;
