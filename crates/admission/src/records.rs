@@ -4,7 +4,9 @@
 //! names instead of rows, texts instead of reasons. It holds no secret, no signature, and the signed payload of a
 //! refused signature alone, shortened and without the values of secret parameters.
 
+pub mod columns;
 pub mod csv;
+pub mod sheet;
 
 use std::net::IpAddr;
 
@@ -191,8 +193,11 @@ pub struct CallQuery {
     pub limit: usize,
 }
 
-/// The most entries of one page.
-pub const PAGE_MAX: usize = 1000;
+/// The most entries of one page; what is asked for over the network is bounded by [`ASKED_MAX`].
+pub const PAGE_MAX: usize = 1 << 14;
+
+/// The most entries that one request is answered with.
+pub const ASKED_MAX: usize = 1000;
 
 impl CallQuery {
     /// Every call of `account`, one page of it.

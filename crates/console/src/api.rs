@@ -1,6 +1,7 @@
 //! The management API: what owners do with their accounts and keys.
 
 pub(crate) mod account;
+pub(crate) mod calls;
 pub(crate) mod can;
 pub(crate) mod factors;
 pub(crate) mod keys;

@@ -15,6 +15,7 @@ use passki::Passki;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+use crate::api::calls::Exports;
 use crate::cookie::Cookies;
 use crate::problem::{self, Problem};
 use crate::session::Signed;
@@ -31,6 +32,7 @@ pub(crate) struct Console<P> {
     pub(crate) services: Services<P>,
     pub(crate) cookies: Cookies,
     pub(crate) passkeys: Passki,
+    pub(crate) exports: Exports,
     hashing: Semaphore,
 }
 
@@ -44,6 +46,7 @@ impl<P: Ports + 'static> Console<P> {
             services,
             cookies: Cookies::of(origin),
             passkeys: Passki::new(name, &[origin], "Latchkey"),
+            exports: Exports::default(),
             hashing: Semaphore::new(HASHING_MAX),
         }
     }

@@ -20,6 +20,7 @@ pub(crate) struct Operation {
     signed_in: bool,
     body: Option<String>,
     answers: BTreeMap<u16, (&'static str, Option<String>)>,
+    files: (&'static str, &'static [&'static str]),
     headers: Vec<Value>,
     queries: Vec<Value>,
     tagged: bool,
@@ -36,6 +37,7 @@ pub(crate) fn operation(id: &'static str, tag: &'static str, summary: &'static s
         signed_in: true,
         body: None,
         answers: BTreeMap::new(),
+        files: ("", &[]),
         headers: Vec::new(),
         queries: Vec::new(),
         tagged: false,
@@ -69,6 +71,12 @@ impl Operation {
     pub(crate) fn gives<T: ToSchema>(mut self, status: u16, what: &'static str) -> Self {
         let name = reference::<T>(&mut self.schemas);
         self.answers.insert(status, (what, Some(name)));
+        self
+    }
+
+    /// Answers with a file of one of these media types.
+    pub(crate) fn sends(mut self, what: &'static str, media_types: &'static [&'static str]) -> Self {
+        self.files = (what, media_types);
         self
     }
 
@@ -171,6 +179,12 @@ impl Operation {
                 response.insert("headers".to_owned(), tag);
             }
             responses.insert(status.to_string(), response.into());
+        }
+        let (what, media_types) = self.files;
+        if !media_types.is_empty() {
+            let content: Map<String, Value> =
+                media_types.iter().map(|kind| ((*kind).to_owned(), json!({"schema": {"type": "string"}}))).collect();
+            responses.insert("200".to_owned(), json!({"description": what, "content": content}));
         }
         let mut problems = self.problems.clone();
         if self.signed_in {

@@ -39,7 +39,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
-use latchkey_admission::ports::{Clock, Keys};
+use latchkey_admission::ports::{CallLog, Clock, Keys};
+use latchkey_admission::records::sheet::Format;
 use latchkey_authority::ports::Ports;
 use latchkey_authority::service::Authority;
 
@@ -65,6 +66,10 @@ pub struct Services<P> {
     pub keys: Arc<dyn Keys>,
     /// The audit records, for an owner's export.
     pub audit: Arc<dyn AuditLog>,
+    /// The records of calls.
+    pub calls: Arc<dyn CallLog>,
+    /// The formats in which those are exported.
+    pub formats: Vec<Arc<dyn Format>>,
     /// What sends e-mail; without it no code can be sent, and nothing that asks for one can be done.
     pub mail: Option<Arc<dyn Mail>>,
     /// What sends text messages.

@@ -9,12 +9,14 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use latchkey_admission::records::columns::steers;
 use latchkey_client::credentials;
 use latchkey_crypto::key_type::KeyType;
 
 pub mod account;
 pub mod audit;
 pub mod call;
+pub mod calls;
 mod confirm;
 mod credentials_file;
 pub mod doctor;
@@ -86,7 +88,7 @@ fn parse_key_type(name: &str) -> Result<KeyType, credentials::CredentialsError> 
     credentials::key_type(name)
 }
 
-/// Text from elsewhere on its way to a terminal: control characters are shown, not obeyed.
+/// Text from elsewhere on its way to a terminal: what would steer it is shown, not obeyed.
 struct Printable<'a>(&'a str);
 
 impl fmt::Display for Printable<'_> {
@@ -94,7 +96,7 @@ impl fmt::Display for Printable<'_> {
         for character in self.0.chars() {
             match character {
                 '\n' | '\t' => write!(f, "{character}")?,
-                control if control.is_control() => write!(f, "{}", control.escape_unicode())?,
+                steering if steers(steering) => write!(f, "{}", steering.escape_unicode())?,
                 plain => write!(f, "{plain}")?,
             }
         }
@@ -109,5 +111,6 @@ mod tests {
     #[test]
     fn a_terminal_is_not_steered_from_outside() {
         assert_eq!(Printable("a\u{1b}[2Jb\r\u{9b}c\n").to_string(), "a\\u{1b}[2Jb\\u{d}\\u{9b}c\n");
+        assert_eq!(Printable("\u{202e}txt.exe").to_string(), "\\u{202e}txt.exe");
     }
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use latchkey::cli::{account, audit, call, doctor, key, keygen, session, sign, token};
+use latchkey::cli::{account, audit, call, calls, doctor, key, keygen, session, sign, token};
 use latchkey::{demo, serve};
 
 #[global_allocator]
@@ -29,6 +29,8 @@ enum Verb {
     Sign(sign::Args),
     /// Send a request, signed where the endpoint asks for it
     Call(call::Args),
+    /// List and export the calls of an account
+    Calls(calls::Args),
     /// Tell why a call was refused, or whether a key is ready to be used
     Doctor(doctor::Args),
     /// Sign in as the owner of an account
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Verb::Keygen(args) => keygen::run(args),
         Verb::Sign(args) => sign::run(args),
         Verb::Call(args) => call::run(args),
+        Verb::Calls(args) => calls::run(args),
         Verb::Doctor(args) => doctor::run(args),
         Verb::Login(args) => session::login(args),
         Verb::Logout(args) => session::logout(args),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use latchkey_admission::records::csv::Csv;
+use latchkey_admission::records::sheet::Format;
 use latchkey_console::Services;
 use latchkey_console::ports::{Answer, AuditLog, Unavailable};
 use latchkey_protocol::AccountId;
@@ -20,10 +22,17 @@ impl House {
             clock: Arc::clone(&self.clock) as _,
             keys: Arc::clone(&self.live) as _,
             audit: Arc::new(Audit(Arc::clone(self.store()))),
+            calls: Arc::clone(&self.records) as _,
+            formats: formats(),
             mail: channels.mail.clone(),
             sms: channels.sms.clone(),
         }
     }
+}
+
+/// The formats of exports that this program was built with.
+fn formats() -> Vec<Arc<dyn Format>> {
+    vec![Arc::new(Csv)]
 }
 
 /// The audit chain, as its owners read it.

@@ -7,10 +7,11 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, get};
+use latchkey_admission::records::ASKED_MAX;
 use latchkey_authority::ports::Ports;
 use serde_json::json;
 
-use crate::api::{account, can, factors, keys, records, sessions, subs, view};
+use crate::api::{account, calls, can, factors, keys, records, sessions, subs, view};
 use crate::console::Console;
 use crate::describe::{Operation, Routes, operation};
 use crate::problem::{self, Problem};
@@ -25,7 +26,7 @@ const DELETE: MethodFilter = MethodFilter::DELETE;
 
 /// The routes under `/v1`.
 pub(crate) fn router<P: Ports + 'static>(console: Arc<Console<P>>, origin: &str) -> Router {
-    let routes = account_routes(key_routes(factor_routes(step_up_routes(session_routes(Routes::new())))));
+    let routes = call_routes(account_routes(key_routes(factor_routes(step_up_routes(session_routes(Routes::new()))))));
     let (router, document) = routes.finish(origin);
     let serve = move || {
         let document = Arc::clone(&document);
@@ -504,5 +505,40 @@ fn account_routes<P: Ports + 'static>(routes: Of<P>) -> Of<P> {
                 .query("after", &after, "The revision of the last record of the page before.")
                 .query("limit", &limit, "Records of a page.")
                 .gives::<records::AuditPage>(200, "A page of records, oldest first."),
+        )
+}
+
+fn call_routes<P: Ports + 'static>(routes: Of<P>) -> Of<P> {
+    let filtered = |id, summary| {
+        let millis = json!({"type": "integer", "minimum": 0, "maximum": calls::TIME_MAX});
+        let text = json!({"type": "string", "maxLength": 128});
+        operation(id, "calls", summary)
+            .query("key", &json!({"type": "string", "format": "uuid"}), "Calls of this key alone.")
+            .query("startTime", &millis, "Not before this time, in milliseconds.")
+            .query("endTime", &millis, "Before this time, in milliseconds.")
+            .query("path", &text, "Calls of this route alone.")
+            .query("outcome", &text, "`answered`, `rejected`, `unknown`, `client-gone`, or an exact reason.")
+            .query("ip", &json!({"type": "string", "maxLength": 45}), "Calls from this address alone.")
+    };
+    let limit = json!({"type": "integer", "minimum": 1, "maximum": ASKED_MAX});
+    let formats = json!({"type": "string", "enum": calls::FORMATS});
+    routes
+        .add(
+            GET,
+            "/v1/accounts/{account}/calls",
+            calls::list::<P>,
+            filtered("listCalls", "List the calls of an account")
+                .query("cursor", &json!({"type": "string", "maxLength": 64}), "`cursor` of the page before.")
+                .query("limit", &limit, "Calls of a page.")
+                .gives::<calls::CallPageView>(200, "A page of calls, newest first."),
+        )
+        .add(
+            GET,
+            "/v1/accounts/{account}/calls/export",
+            calls::export::<P>,
+            filtered("exportCalls", "Export the calls of an account as one file, newest first")
+                .query("format", &formats, "`csv`, or `parquet` where the server was built with it.")
+                .refused(&[problem::BUSY])
+                .sends("The calls.", calls::MEDIA_TYPES),
         )
 }

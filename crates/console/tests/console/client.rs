@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
+use latchkey_admission::records::csv::Csv;
 use latchkey_authority::policy::Policy;
 use latchkey_authority::service::Authority;
 use latchkey_console::{Peer, Services, Settings, router};
@@ -21,6 +22,7 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
+    pub(crate) text: String,
 }
 
 impl Reply {
@@ -63,6 +65,8 @@ impl Console {
             clock: Arc::new(house.clone()),
             keys: Arc::new(house.clone()),
             audit: Arc::new(house.clone()),
+            calls: Arc::new(house.clone()),
+            formats: vec![Arc::new(Csv)],
             mail: Some(Arc::new(house.clone())),
             sms: Some(Arc::new(house.clone())),
         };
@@ -94,7 +98,8 @@ impl Console {
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Reply { status: parts.status, headers: parts.headers, body }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Reply { status: parts.status, headers: parts.headers, body, text }
     }
 
     /// The password step.

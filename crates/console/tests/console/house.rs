@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use latchkey_admission::live::{LiveAccount, LiveKey};
-use latchkey_admission::ports::{Clock, Keys};
+use latchkey_admission::ports::{CallLog, CallLogError, Clock, Keys};
+use latchkey_admission::records::{CallEntry, CallPage, CallQuery, Cursor};
 use latchkey_authority::account::{
     Account, CrossMarginPro, Email, Kyc, PasswordHash, PortfolioMargin, Products, Sealed, Terms, TermsSigned,
 };
@@ -50,6 +51,8 @@ pub(crate) struct State {
     rows: Mutex<Rows>,
     pub(crate) mail: Mutex<Sent>,
     pub(crate) sms: Mutex<Sent>,
+    /// Oldest first.
+    pub(crate) calls: Mutex<Vec<CallEntry>>,
     clock_ms: AtomicI64,
     drawn: AtomicU64,
 }
@@ -64,6 +67,7 @@ impl House {
             rows: Mutex::default(),
             mail: Mutex::default(),
             sms: Mutex::default(),
+            calls: Mutex::default(),
             clock_ms: AtomicI64::new(BEGIN_MS),
             drawn: AtomicU64::new(1),
         }))
@@ -176,6 +180,19 @@ impl AuditLog for House {
                 .map(|(seq, event)| serde_json::json!({ "revision": seq, "event": event }))
                 .collect())
         })
+    }
+}
+
+impl CallLog for House {
+    fn find(&self, query: &CallQuery) -> Result<CallPage, CallLogError> {
+        let calls = self.0.calls.lock().unwrap();
+        let mut entries: Vec<CallEntry> = calls.iter().rev().filter(|entry| query.matches(entry)).cloned().collect();
+        // Small pages, so that an export has several.
+        let limit = query.limit.min(3);
+        let more = entries.len() > limit;
+        entries.truncate(limit);
+        let next = entries.last().filter(|_| more).map(Cursor::of);
+        Ok(CallPage { entries, next })
     }
 }
 

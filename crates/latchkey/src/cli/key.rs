@@ -262,6 +262,36 @@ fn act(args: &Args, out: &mut dyn Write, allowed: &mut bool) -> anyhow::Result<(
     }
 }
 
+/// Every key below `at`, deleted ones too.
+fn all(remote: &Remote, at: &str) -> anyhow::Result<Vec<Value>> {
+    let (mut keys, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = remote.get(&format!("{at}{after}"))?.json()?;
+        keys.extend(page.get("keys").and_then(Value::as_array).cloned().unwrap_or_default());
+        match page.get("next").and_then(Value::as_str) {
+            Some(next) => after = format!("?after={}", encoded(next)),
+            None => return Ok(keys),
+        }
+    }
+}
+
+/// The key below `at` that `name` means: its id, its API key, or its label when only one key has it.
+pub(super) fn find(remote: &Remote, at: &str, name: &str) -> anyhow::Result<Value> {
+    let keys = all(remote, at)?;
+    let is = |key: &&Value, field: &str| key.get(field).and_then(Value::as_str) == Some(name);
+    if let Some(key) = keys.iter().find(|key| is(key, "id") || is(key, "apiKey")) {
+        return Ok(key.clone());
+    }
+    let named: Vec<_> = keys.iter().filter(|key| is(key, "label")).collect();
+    let living: Vec<_> = named.iter().filter(|key| cell(key.get("state")) != "deleted").collect();
+    match (living.as_slice(), named.as_slice()) {
+        ([one], _) => Ok((**one).clone()),
+        ([], [one]) => Ok((*one).clone()),
+        ([], []) => bail!("there is no key `{name}`"),
+        _ => bail!("several keys are called `{name}`: name one by its id"),
+    }
+}
+
 impl<'a> Keys<'a> {
     fn of(shared: &'a Shared) -> anyhow::Result<Self> {
         let (remote, at) = if shared.operator.given() {
@@ -287,32 +317,12 @@ impl<'a> Keys<'a> {
     }
 
     fn all(&self) -> anyhow::Result<Vec<Value>> {
-        let (mut keys, mut after) = (Vec::new(), String::new());
-        loop {
-            let page = self.remote.get(&format!("{}{after}", self.at))?.json()?;
-            keys.extend(page.get("keys").and_then(Value::as_array).cloned().unwrap_or_default());
-            match page.get("next").and_then(Value::as_str) {
-                Some(next) => after = format!("?after={}", encoded(next)),
-                None => return Ok(keys),
-            }
-        }
+        all(&self.remote, &self.at)
     }
 
     /// The key that `name` means.
     fn find(&self, name: &str) -> anyhow::Result<Value> {
-        let keys = self.all()?;
-        let is = |key: &&Value, field: &str| key.get(field).and_then(Value::as_str) == Some(name);
-        if let Some(key) = keys.iter().find(|key| is(key, "id") || is(key, "apiKey")) {
-            return Ok(key.clone());
-        }
-        let named: Vec<_> = keys.iter().filter(|key| is(key, "label")).collect();
-        let living: Vec<_> = named.iter().filter(|key| cell(key.get("state")) != "deleted").collect();
-        match (living.as_slice(), named.as_slice()) {
-            ([one], _) => Ok((**one).clone()),
-            ([], [one]) => Ok((*one).clone()),
-            ([], []) => bail!("there is no key `{name}`"),
-            _ => bail!("several keys are called `{name}`: name one by its id"),
-        }
+        find(&self.remote, &self.at, name)
     }
 
     fn id(&self, name: &str) -> anyhow::Result<String> {

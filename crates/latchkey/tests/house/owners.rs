@@ -159,6 +159,26 @@ impl Alice {
         let words: Vec<&str> = arguments.iter().copied().chain(["--session", &self.session]).collect();
         command(&words, environment, "")
     }
+
+    /// Finds the calls of `bot`: one was answered, and one refused because the key was disabled.
+    fn reads_what_was_recorded(&self, file: &str) {
+        let dead = ["calls", "list", "--key", "bot", "--outcome", "disabled"];
+        // Records are written a moment after their call.
+        let listed = (0..1000).map(|_| self.run(&dead, &[])).find(|(_, out, _)| out.lines().count() > 1);
+        let (_, listed, _) = listed.expect("the refused call");
+        assert!(listed.contains("GET /api/v3/account") && listed.contains("rejected"), "{listed}");
+        let export = ["calls", "export", "--key", "bot", "--out", file];
+        assert_eq!(self.run(&export, &[]).0, 0);
+        let text = fs::read_to_string(file).expect("a file");
+        let count = |what: &str| text.lines().filter(|line| line.contains(what)).count();
+        assert_eq!((count(""), count(",answered,"), count(",disabled,")), (3, 1, 1), "{text}");
+        let again = self.run(&export, &[]);
+        assert!(again.0 == 1 && again.2.contains("calls.csv"), "a file that is there stays: {again:?}");
+        let absent = format!("{file}.none");
+        let unknown = self.run(&["calls", "export", "--format", "xlsx", "--out", &absent], &[]);
+        assert!(unknown.0 == 1 && unknown.2.contains("`format` is one of `csv`"), "{unknown:?}");
+        assert!(!fs::exists(&absent).expect("a folder"), "nothing is left of what failed");
+    }
 }
 
 #[test]
@@ -210,6 +230,7 @@ fn the_command_line_serves_an_owner() {
     assert!(trade.0 == 1 && trade.1.starts_with("no\n") && trade.1.contains("permission"), "{trade:?}");
     assert_eq!(alice.run(&["key", "disable", "bot"], &[]).0, 0);
     assert_ne!(key.call(house.server.api, "GET", "/api/v3/account", "").status, 200);
+    alice.reads_what_was_recorded(&path("calls.csv"));
     let unknown = alice.run(&["key", "show", "nothing"], &[]);
     assert!(unknown.0 == 1 && unknown.2.contains("there is no key `nothing`"), "{unknown:?}");
     assert!(alice.run(&["account", "show"], &[]).1.contains("alice@example.com"));

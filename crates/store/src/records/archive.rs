@@ -53,7 +53,7 @@ struct Head {
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
-struct Block {
+pub(super) struct Block {
     /// Where it starts behind the head.
     offset: u64,
     length: u32,
@@ -123,28 +123,37 @@ impl Archive {
         keyed && overlaps(query, self.head.from, self.head.until)
     }
 
-    /// Hands over the records of the blocks that `query` may find.
-    pub(super) fn each(&self, query: &CallQuery, each: &mut dyn FnMut(CallEntry)) -> Result<(), RecordsError> {
+    /// The blocks in which `query` may find something, oldest first.
+    pub(super) fn blocks(&self, query: &CallQuery) -> impl DoubleEndedIterator<Item = &Block> {
+        self.head.blocks.iter().filter(|block| overlaps(query, block.from, block.until))
+    }
+
+    /// The file, for [`Archive::read`].
+    pub(super) fn file(&self) -> Result<File, RecordsError> {
+        Ok(File::open(&self.path).map_err(FolderError::at(&self.path))?)
+    }
+
+    /// The records of a block.
+    pub(super) fn read(&self, file: &mut File, block: &Block) -> Result<Vec<CallEntry>, RecordsError> {
         let damaged = |what| RecordsError::Damaged { path: self.path.clone(), what };
-        let mut file = File::open(&self.path).map_err(FolderError::at(&self.path))?;
-        for block in self.head.blocks.iter().filter(|block| overlaps(query, block.from, block.until)) {
-            if block.length as usize > BLOCK_MAX {
-                return Err(damaged("the length of a block is out of bounds"));
-            }
-            let mut packed = vec![0; block.length as usize];
-            file.seek(SeekFrom::Start(self.blocks_at.saturating_add(block.offset)))
-                .map_err(FolderError::at(&self.path))?;
-            file.read_exact(&mut packed).map_err(|_| damaged("a block is not whole"))?;
-            if checksum(&[&packed]) != block.sum {
-                return Err(damaged("a block does not match its checksum"));
-            }
-            let plain =
-                zstd::bulk::decompress(&packed, BLOCK_MAX).map_err(|_| damaged("a block cannot be unpacked"))?;
-            let entries: Vec<CallEntry> =
-                postcard::from_bytes(&plain).map_err(|_| damaged("a block is not readable"))?;
-            entries.into_iter().for_each(&mut *each);
+        if block.length as usize > BLOCK_MAX {
+            return Err(damaged("the length of a block is out of bounds"));
         }
-        Ok(())
+        let mut packed = vec![0; block.length as usize];
+        file.seek(SeekFrom::Start(self.blocks_at.saturating_add(block.offset))).map_err(FolderError::at(&self.path))?;
+        file.read_exact(&mut packed).map_err(|_| damaged("a block is not whole"))?;
+        if checksum(&[&packed]) != block.sum {
+            return Err(damaged("a block does not match its checksum"));
+        }
+        let plain = zstd::bulk::decompress(&packed, BLOCK_MAX).map_err(|_| damaged("a block cannot be unpacked"))?;
+        postcard::from_bytes(&plain).map_err(|_| damaged("a block is not readable"))
+    }
+}
+
+impl Block {
+    /// When its newest record arrived.
+    pub(super) const fn until(&self) -> Timestamp {
+        self.until
     }
 }
 

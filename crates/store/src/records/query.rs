@@ -46,7 +46,16 @@ fn find_once(shelves: &[Shelf], query: &CallQuery) -> Result<CallPage, RecordsEr
                 found.more = true;
                 continue;
             }
-            archive.each(query, &mut |entry| found.extend(Some(entry).filter(|entry| query.matches(entry))))?;
+            let mut file = archive.file()?;
+            for block in archive.blocks(query).rev() {
+                if found.is_full_behind(block.until()) {
+                    found.more = true;
+                    continue;
+                }
+                for entry in archive.read(&mut file, block)? {
+                    found.extend(Some(entry).filter(|entry| query.matches(entry)));
+                }
+            }
         }
     }
     Ok(found.page())
