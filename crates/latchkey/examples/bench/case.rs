@@ -32,10 +32,10 @@ enum Type {
     Rsa,
 }
 
-struct Call {
-    method: &'static str,
-    path: &'static str,
-    parameters: String,
+pub(crate) struct Call {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) parameters: String,
 }
 
 pub(crate) const CASES: [Case; 9] = [
@@ -86,11 +86,12 @@ pub(crate) const CASES: [Case; 9] = [
     Case { name: "RSA-2048 order", floor: Floor::Order, target: Some(1.25), key: Type::Rsa, call: order },
 ];
 
-fn status(_: usize) -> Call {
+/// A query that the server answers in place.
+pub(crate) fn status(_: usize) -> Call {
     Call { method: "GET", path: "/sapi/v1/account/status", parameters: String::new() }
 }
 
-fn account(_: usize) -> Call {
+pub(crate) fn account(_: usize) -> Call {
     Call { method: "GET", path: "/api/v3/account", parameters: "omitZeroBalances=true&".into() }
 }
 
@@ -158,13 +159,13 @@ impl Case {
 
 /// The keys of the world's one account.
 pub(crate) struct Keys {
-    hmac: Key,
-    ed25519: Key,
-    rsa: Key,
+    pub(crate) hmac: Key,
+    pub(crate) ed25519: Key,
+    pub(crate) rsa: Key,
 }
 
-struct Key {
-    api_key: String,
+pub(crate) struct Key {
+    pub(crate) api_key: String,
     signer: Signer,
     verifier: Verifier,
 }
@@ -202,8 +203,9 @@ impl Keys {
         self.hmac.request(&call, micros())
     }
 
-    /// The world file: one account, a key of each type, limits out of the way, and a market that rests.
-    pub(crate) fn world(&self) -> Result<String> {
+    /// The world file: one account, a key of each type that may be used from `ips`, request limits out of the way, and a
+    /// market that rests. `policy` is added to the policy, a line a field.
+    pub(crate) fn world(&self, ips: &str, policy: &str) -> String {
         let mut world = String::from(
             r#"[[account]]
 email = "bench@example.com"
@@ -226,7 +228,7 @@ spot = { USDT = "100000000", BTC = "1000" }
 label = "{name}"
 type = "{name}"
 permissions = ["reading", "spot-and-margin-trading"]
-ips = ["127.0.0.1"]
+ips = ["{ips}"]
 api_key = "{}"
 {proof}
 "#,
@@ -241,12 +243,11 @@ raw_requests_per_5m = 1000000000
 connections_per_5m = 0
 orders_per_10s = 1000000000
 orders_per_day = 1000000000
-
-[market]
-flow = "none"
 "#,
         );
-        Ok(world)
+        world.push_str(policy);
+        world.push_str("\n[market]\nflow = \"none\"\n");
+        world
     }
 }
 
@@ -255,9 +256,19 @@ impl Key {
         format!("{}recvWindow=60000&timestamp={now}", call.parameters)
     }
 
-    fn request(&self, call: &Call, now: u64) -> Result<Bytes> {
+    /// The call's signature as the wire carries it.
+    pub(crate) fn sign(&self, call: &Call, now: u64) -> Result<String> {
+        Ok(self.signer.sign(&[Self::payload(call, now).as_bytes()])?)
+    }
+
+    /// The call as it goes over the wire, signed at `now`, in microseconds.
+    pub(crate) fn request(&self, call: &Call, now: u64) -> Result<Bytes> {
+        Ok(self.request_with(call, now, &self.sign(call, now)?))
+    }
+
+    /// The same with a given signature, right or wrong.
+    pub(crate) fn request_with(&self, call: &Call, now: u64, signature: &str) -> Bytes {
         let payload = Self::payload(call, now);
-        let signature = self.signer.sign(&[payload.as_bytes()])?;
         let signature = signature.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
         let length = if call.method == "GET" { "" } else { "Content-Length: 0\r\n" };
         let request = format!(
@@ -265,13 +276,13 @@ impl Key {
              Accept: */*\r\nX-MBX-APIKEY: {}\r\n{length}\r\n",
             call.method, call.path, self.api_key
         );
-        Ok(Bytes::from(request.into_bytes()))
+        Bytes::from(request.into_bytes())
     }
 }
 
 /// The wall clock, in microseconds.
 #[expect(clippy::disallowed_methods, reason = "a client stamps its requests")]
-fn micros() -> u64 {
+pub(crate) fn micros() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }

@@ -11,7 +11,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
-use crate::case::Keys;
 use crate::floor::Floor;
 use crate::processor::used_ns;
 
@@ -29,8 +28,8 @@ pub(crate) fn folder() -> Result<TempDir> {
 }
 
 impl Child {
-    /// `latchkey demo`, built as it is released, with a world of one account and no background trading.
-    pub(crate) fn latchkey(folder: &Path, keys: &Keys) -> Result<Self> {
+    /// `latchkey demo`, built as it is released, over a world file of this text.
+    pub(crate) fn latchkey(folder: &Path, text: &str) -> Result<Self> {
         let built = Command::new("cargo")
             .args(["build", "--quiet", "--release", "--package", "latchkey", "--bin", "latchkey"])
             .status()
@@ -39,7 +38,7 @@ impl Child {
         let program = std::env::current_exe()?;
         let binary = program.parent().and_then(Path::parent).context("this program lies nowhere")?.join("latchkey");
         let world = folder.join("world.toml");
-        fs::write(&world, keys.world()?)?;
+        fs::write(&world, text)?;
         let mut command = Command::new(binary);
         command.arg("demo").arg("--world").arg(world).arg("--dir").arg(folder.join("demo"));
         command.args(["--api", "127.0.0.1:0", "--console", "127.0.0.1:0", "--ops", "127.0.0.1:0"]);

@@ -1,6 +1,7 @@
 //! What a signed request costs the server, beside what the same request would cost at least.
 //!
-//! `cargo run --release -p latchkey --example bench`, with `-- TEXT` for the cases whose names contain it alone.
+//! `cargo run --release -p latchkey --example bench`, with `-- TEXT` for the cases whose names contain it alone, with
+//! `-- flood` for what forged calls cost the honest ones, with `-- timing` for what the time of an answer tells.
 //!
 //! For each case this measures the processor time (user and system) that one request takes
 //!
@@ -15,16 +16,18 @@
 
 mod case;
 mod child;
+mod flood;
 mod floor;
 mod load;
 mod processor;
 mod report;
+mod timing;
 
 use anyhow::{Context, Result, ensure};
 
 use case::{CASES, Case, Keys};
 use child::Child;
-use load::{CONNECTIONS, Load};
+use load::{CONNECTIONS, From, Load};
 use report::{Row, Sample};
 
 #[global_allocator]
@@ -34,14 +37,18 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const ROUNDS: usize = 7;
 /// Requests that each connection sends before the clock starts, in each round.
 const WARM_UP: usize = 8;
+/// The status of every answer that is measured here.
+const OK: u16 = 200;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["floor", rest @ ..] => floor::serve(rest),
+        ["flood"] => flood::measure(),
+        ["timing"] => timing::measure(),
         [] => measure(""),
         [part] => measure(part),
-        _ => anyhow::bail!("at most one argument: a part of the names of the cases to measure"),
+        _ => anyhow::bail!("at most one argument: `flood`, `timing`, or a part of the names of the cases to measure"),
     }
 }
 
@@ -53,7 +60,7 @@ fn measure(part: &str) -> Result<()> {
     let keys = Keys::make()?;
 
     processor::pin(processor::SERVERS)?;
-    let server = Child::latchkey(folder.path(), &keys)?;
+    let server = Child::latchkey(folder.path(), &keys.world("127.0.0.1", ""))?;
     processor::pin(processor::LOAD)?;
     let idle = server.idle_share()?;
     let mut load = Load::new()?;
@@ -92,8 +99,8 @@ fn sample(
     let first = 2 + round * count;
     let requests = case.requests(keys, first..first + count)?;
     let verify_ns = case.verification_ns(keys)?;
-    let floor_ns = load.ns_per_request(floor, &requests, WARM_UP).context("the floor")?;
-    let server_ns = load.ns_per_request(server, &requests, WARM_UP).context(case.name)?;
+    let floor_ns = load.ns_per_request(floor, From::One, &requests, WARM_UP, OK).context("the floor")?;
+    let server_ns = load.ns_per_request(server, From::One, &requests, WARM_UP, OK).context(case.name)?;
     Ok(Sample { floor_ns, verify_ns, server_ns })
 }
 
