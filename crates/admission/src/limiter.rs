@@ -94,13 +94,13 @@ impl Limiter {
             limits,
             addresses: Addresses::new(COUNTERS_MAX),
             bans: Bans::new(),
-            connections: Table::new(COUNTERS_MAX, SHARED),
-            failed: Table::new(COUNTERS_MAX, SHARED),
+            connections: Table::new(COUNTERS_MAX, SHARED, FIVE_MINUTES),
+            failed: Table::new(COUNTERS_MAX, SHARED, MINUTE),
             verified: Verified::new(),
-            endpoints_of_addresses: Table::new(COUNTERS_MAX, SHARED),
-            endpoints_of_accounts: Table::new(COUNTERS_MAX, SHARED),
-            keys: Table::new(COUNTERS_MAX, SHARED),
-            shares: Table::new(COUNTERS_MAX, SHARED),
+            endpoints_of_addresses: Table::new(COUNTERS_MAX, SHARED, MINUTE),
+            endpoints_of_accounts: Table::new(COUNTERS_MAX, SHARED, MINUTE),
+            keys: Table::new(COUNTERS_MAX, SHARED, MINUTE),
+            shares: Table::new(COUNTERS_MAX, SHARED, MINUTE),
             alarm: None,
         }
     }
@@ -109,6 +109,19 @@ impl Limiter {
     #[must_use]
     pub fn with_alarm(self, alarm: Alarm) -> Self {
         Self { alarm: Some(alarm), ..self }
+    }
+
+    /// The same limiter, in whose full tables nobody can tell beforehand with whom they share; `seed` is random.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.addresses.seed(seed);
+        self.connections.seed(seed);
+        self.failed.seed(seed);
+        self.endpoints_of_addresses.seed(seed);
+        self.endpoints_of_accounts.seed(seed);
+        self.keys.seed(seed);
+        self.shares.seed(seed);
+        self
     }
 
     /// Whether `peer` may open one more connection.

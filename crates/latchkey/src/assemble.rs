@@ -176,7 +176,8 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
         outbox: Arc::clone(&outbox),
     };
     let authority = Arc::new(Authority::new(wiring, plan.policy));
-    let guard = Guard::open(Limits::new(&plan.policy, plan.tiers), GuardState::new(&plan.data_dir), Arc::clone(&clock))
+    let (limits, guard_state) = (Limits::new(&plan.policy, plan.tiers), GuardState::new(&plan.data_dir));
+    let guard = Guard::open(limits, draw().0, guard_state, Arc::clone(&clock))
         .context("the bans cannot be read")?;
     let door = Arc::new(Counters::default());
     let settings = RecordSettings::new(&plan.data_dir.join("calls"));

@@ -24,15 +24,15 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// A limiter that goes on where `file` says. A damaged file is passed over, loudly: a server that does not start
+    /// A limiter that goes on where `file` says; `seed` is random. A damaged file is passed over, loudly: a server that does not start
     /// protects nobody.
     ///
     /// # Errors
     /// A file that cannot be read or is of a newer program.
-    pub fn open(limits: Limits, file: GuardState, clock: Arc<SystemClock>) -> Result<Self, GuardStateError> {
+    pub fn open(limits: Limits, seed: u64, file: GuardState, clock: Arc<SystemClock>) -> Result<Self, GuardStateError> {
         let banned = Arc::new(Notify::new());
         let bell = Arc::clone(&banned);
-        let limiter = Limiter::new(limits).with_alarm(Arc::new(move || bell.notify_one()));
+        let limiter = Limiter::new(limits).with_seed(seed).with_alarm(Arc::new(move || bell.notify_one()));
         let held = match file.load() {
             Err(error @ GuardStateError::Damaged { .. }) => {
                 tracing::error!("{error}");

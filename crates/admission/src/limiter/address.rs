@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use latchkey_protocol::Timestamp;
+use latchkey_protocol::limits::Window;
 
 use super::counter::{Charge, Counter, number};
 use super::held::{HeldAddress, HeldCount};
@@ -22,8 +23,8 @@ struct Address {
 }
 
 impl Slot for Address {
-    fn close(&self, now: Timestamp) -> bool {
-        self.raw.close(number(FIVE_MINUTES, now))
+    fn close(&self, window: Window, now: Timestamp) -> bool {
+        self.raw.close(number(window, now))
     }
 
     fn is_closed(&self) -> bool {
@@ -53,7 +54,11 @@ pub(super) struct Addresses(Table<IpAddr, Address>);
 
 impl Addresses {
     pub(super) fn new(max: usize) -> Self {
-        Self(Table::new(max, SHARED))
+        Self(Table::new(max, SHARED, FIVE_MINUTES))
+    }
+
+    pub(super) const fn seed(&mut self, seed: u64) {
+        self.0.seed(seed);
     }
 
     /// Counts a request and its weight. A refused one counts as a request, unless that is what it is refused for, and

@@ -12,8 +12,9 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use latchkey_protocol::Timestamp;
-use latchkey_protocol::limits::{BAN_STEP_FORGOTTEN, BAN_STEPS};
+use latchkey_protocol::limits::{BAN_STEP_FORGOTTEN, BAN_STEPS, Window};
 
+use super::FIVE_MINUTES;
 use super::table::{Slot, Table};
 
 /// The most addresses whose bans are kept. When all places are taken by bans that count, no further address is
@@ -84,7 +85,7 @@ impl Ban {
 }
 
 impl Slot for Ban {
-    fn close(&self, now: Timestamp) -> bool {
+    fn close(&self, _: Window, now: Timestamp) -> bool {
         let now_ms = now.as_millis();
         let closed = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
             let state = State::read(word);
@@ -116,7 +117,7 @@ pub(super) struct Bans(Table<IpAddr, Ban>);
 
 impl Bans {
     pub(super) fn new() -> Self {
-        Self(Table::new(BANS_MAX, 0))
+        Self(Table::new(BANS_MAX, 0, FIVE_MINUTES))
     }
 
     /// The end of the address's ban, if one runs. Changes nothing.

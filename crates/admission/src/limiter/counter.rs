@@ -108,8 +108,8 @@ impl Counter {
 }
 
 impl Slot for Counter {
-    fn close(&self, now: Timestamp) -> bool {
-        self.close(number(super::MINUTE, now))
+    fn close(&self, window: Window, now: Timestamp) -> bool {
+        self.close(number(window, now))
     }
 
     fn is_closed(&self) -> bool {

@@ -4,29 +4,87 @@
 //! it finds it closed and asks again. So no count is ever lost to a clean-up.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use latchkey_protocol::Timestamp;
+use latchkey_protocol::limits::Window;
+use latchkey_protocol::{AccountId, KeyId, Timestamp};
 use papaya::HashMap;
 
-use super::FIVE_MINUTES;
 use super::counter::number;
+use super::{FIVE_MINUTES, Row};
 
 /// How many slots those share who find no place of their own.
 pub(super) const SHARED: usize = 256;
 
 /// What a table holds for a subject.
 pub(super) trait Slot: Default + Send + Sync {
-    /// Closes it for good when nothing in it counts at `now` any more.
-    fn close(&self, now: Timestamp) -> bool;
+    /// Closes it for good when nothing in it counts at `now` any more; what it counts, it counts in `window`s.
+    fn close(&self, window: Window, now: Timestamp) -> bool;
     /// Whether it was closed.
     fn is_closed(&self) -> bool;
+}
+
+/// What slots are counted for.
+pub(super) trait Subject: Hash + Eq + Clone + Send + Sync {
+    /// With whom it shares a slot in a full table: one network's callers crowd each other, and nobody else.
+    type Neighbors: Hash;
+    /// Its neighbors.
+    fn neighbors(&self) -> Self::Neighbors;
+}
+
+impl Subject for IpAddr {
+    type Neighbors = Self;
+
+    /// An IPv4 address's /24, an IPv6 address's /48: the least that is handed out to one owner.
+    fn neighbors(&self) -> Self {
+        match self {
+            Self::V4(address) => Self::V4(Ipv4Addr::from_bits(address.to_bits() & !0xff)),
+            Self::V6(address) => Self::V6(Ipv6Addr::from_bits(address.to_bits() >> 80 << 80)),
+        }
+    }
+}
+
+impl Subject for (Row, IpAddr) {
+    type Neighbors = (Row, IpAddr);
+
+    fn neighbors(&self) -> Self {
+        (self.0, self.1.neighbors())
+    }
+}
+
+impl Subject for (KeyId, IpAddr) {
+    type Neighbors = KeyId;
+
+    fn neighbors(&self) -> KeyId {
+        self.0
+    }
+}
+
+impl Subject for (Row, AccountId) {
+    type Neighbors = Self;
+
+    fn neighbors(&self) -> Self {
+        *self
+    }
+}
+
+impl Subject for KeyId {
+    type Neighbors = Self;
+
+    fn neighbors(&self) -> Self {
+        *self
+    }
 }
 
 /// At most `max` slots, made when they are first asked for.
 pub(super) struct Table<K, V> {
     slots: HashMap<K, V>,
     max: usize,
+    /// The window of its counts.
+    window: Window,
+    /// Chooses, with their names, the slots of those who share: unknown to callers, so that nobody can aim at another.
+    seed: u64,
     /// About how many there are: exact but for the slots that are made at this moment.
     kept: AtomicUsize,
     /// The five minutes of the last clean-up. Only once in each, so that who shares a slot shares it until the longest
@@ -35,24 +93,29 @@ pub(super) struct Table<K, V> {
     shared: Box<[V]>,
 }
 
-impl<K: Hash + Eq + Send + Sync, V: Slot> Table<K, V> {
-    /// An empty table. With `shared`, those who find no place are counted together, in slots that their names choose.
-    pub(super) fn new(max: usize, shared: usize) -> Self {
+impl<K: Subject, V: Slot> Table<K, V> {
+    /// An empty table of counts in `window`s. With `shared`, those who find no place are counted together, in slots that
+    /// their neighborhoods choose.
+    pub(super) fn new(max: usize, shared: usize, window: Window) -> Self {
         Self {
             slots: HashMap::new(),
             max,
+            window,
+            seed: 0,
             kept: AtomicUsize::new(0),
             swept: AtomicU64::new(0),
             shared: (0..shared).map(|_| V::default()).collect(),
         }
     }
 
+    /// Chooses shared slots by `seed`.
+    pub(super) const fn seed(&mut self, seed: u64) {
+        self.seed = seed;
+    }
+
     /// Uses the slot of `key`, made when it is not there. `None` when the table is full and shares nothing. `with` is
     /// told whether the slot is the subject's own; it answers `None` when it finds the slot closed.
-    pub(super) fn slot<R>(&self, key: K, now: Timestamp, with: impl Fn(&V, bool) -> Option<R>) -> Option<R>
-    where
-        K: Clone,
-    {
+    pub(super) fn slot<R>(&self, key: K, now: Timestamp, with: impl Fn(&V, bool) -> Option<R>) -> Option<R> {
         let slots = self.slots.pin();
         let mut had_place = false;
         loop {
@@ -112,7 +175,7 @@ impl<K: Hash + Eq + Send + Sync, V: Slot> Table<K, V> {
         match self.swept.fetch_update(Ordering::AcqRel, Ordering::Acquire, begin) {
             Ok(_) => {
                 let slots = self.slots.pin();
-                slots.retain(|_, slot| !slot.close(now));
+                slots.retain(|_, slot| !slot.close(self.window, now));
                 self.kept.store(slots.len(), Ordering::Relaxed);
                 self.swept.store(done, Ordering::Release);
             }
@@ -125,7 +188,7 @@ impl<K: Hash + Eq + Send + Sync, V: Slot> Table<K, V> {
 
     fn shared_slot(&self, key: &K) -> Option<&V> {
         let mut hasher = DefaultHasher::new();
-        key.hash(&mut hasher);
+        (self.seed, key.neighbors()).hash(&mut hasher);
         let place = hasher.finish().checked_rem(u64::try_from(self.shared.len()).ok()?)?;
         self.shared.get(usize::try_from(place).ok()?)
     }

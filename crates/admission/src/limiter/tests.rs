@@ -341,10 +341,11 @@ fn newcomers_to_a_full_table_share_and_nobody_is_banned_for_it() {
     }
     let mut admitted = HashMap::new();
     for n in 1000..11_000 {
-        if arrive(&limiter, address(n), 10, TURN).is_ok() {
+        let newcomer = address(n << 8);
+        if arrive(&limiter, newcomer, 10, TURN).is_ok() {
             *admitted.entry(n).or_insert(0) += 1;
         }
-        assert_eq!(banned_until(&limiter, address(n), TURN), None);
+        assert_eq!(banned_until(&limiter, newcomer, TURN), None);
     }
     assert_eq!(limiter.addresses.own(), 8);
     assert_eq!(admitted.len(), SHARED, "each shared slot admits one address's worth");
@@ -354,6 +355,33 @@ fn newcomers_to_a_full_table_share_and_nobody_is_banned_for_it() {
     assert_eq!(limiter.addresses.own(), 8);
     assert!(arrive(&limiter, address(1001), 10, TURN.plus_millis(600_000)).is_ok());
     assert_eq!(limiter.addresses.own(), 1);
+}
+
+#[test]
+fn the_callers_of_one_network_crowd_each_other_out_and_no_other() {
+    let limiter = Limiter { addresses: Addresses::new(8), ..limiter(|policy| policy.request_weight_per_minute = 10) }
+        .with_seed(7);
+    let of = |site: u128, network: u128| {
+        IpAddr::V6(Ipv6Addr::from_bits((0x2001_0db8 << 96) | (site << 80) | (network << 64)))
+    };
+    for n in 0..8 {
+        assert_eq!(arrive(&limiter, of(0, n), 10, TURN), Ok(10));
+    }
+    let admitted = (8..5000).filter(|n| arrive(&limiter, of(0, *n), 10, TURN).is_ok()).count();
+    assert_eq!(admitted, 1, "a whole /48 has one slot among those that are shared");
+    let others = (1..=SHARED as u128).filter(|site| arrive(&limiter, of(*site, 0), 10, TURN).is_ok()).count();
+    assert!(others > SHARED / 2, "{others} of {SHARED} other networks were let in");
+}
+
+#[test]
+fn a_full_table_of_connections_forgets_no_running_count() {
+    let limiter = limiter(|policy| policy.connections_per_5m = 2);
+    for n in 0..COUNTERS_MAX as u32 {
+        assert!(limiter.connect(address(n), TURN) && limiter.connect(address(n), TURN));
+    }
+    // One more than the table holds makes it look for room.
+    limiter.connect(address(u32::MAX), TURN.plus_millis(1000));
+    assert!(!limiter.connect(address(0), TURN.plus_millis(1000)));
 }
 
 #[test]

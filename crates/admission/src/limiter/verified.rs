@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use latchkey_protocol::limits::Window;
 use latchkey_protocol::{KeyId, Timestamp};
 
+use super::FIVE_MINUTES;
 use super::table::{Slot, Table};
 
 /// The most pairs of key and address that are remembered. A pair that finds no place counts as never seen: it is
@@ -22,7 +24,7 @@ const CLOSED: i64 = i64::MAX;
 struct LastSeen(AtomicI64);
 
 impl Slot for LastSeen {
-    fn close(&self, now: Timestamp) -> bool {
+    fn close(&self, _: Window, now: Timestamp) -> bool {
         let over = |seen: i64| seen == CLOSED || now.as_micros().saturating_sub(seen) > REMEMBERED_US;
         let close = |seen: i64| over(seen).then_some(CLOSED);
         self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, close).is_ok()
@@ -38,7 +40,7 @@ pub(super) struct Verified(Table<(KeyId, IpAddr), LastSeen>);
 
 impl Verified {
     pub(super) fn new() -> Self {
-        Self(Table::new(VERIFIED_MAX, 0))
+        Self(Table::new(VERIFIED_MAX, 0, FIVE_MINUTES))
     }
 
     /// Whether the key verified from the address in the last hour; if so, whether that should be noted again.
