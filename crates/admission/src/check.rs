@@ -3,6 +3,7 @@
 mod ip;
 mod key;
 mod message;
+mod owner;
 mod parameters;
 mod permission;
 mod replay;
@@ -13,6 +14,7 @@ mod timing;
 
 pub use ip::ip;
 pub use key::key;
+pub use owner::owner;
 pub use parameters::parameters;
 pub use permission::permission;
 pub use replay::replay;

@@ -144,6 +144,11 @@ impl Trail {
         self.record.peer
     }
 
+    /// The key that the call named.
+    pub(crate) fn api_key(&self) -> Option<ApiKey> {
+        self.record.api_key
+    }
+
     /// The key that was found.
     pub(crate) fn key(&self) -> Option<KeyId> {
         self.record.key.map(|(_, key)| key)

@@ -90,7 +90,10 @@ impl Line {
                 }
                 Err(rejection) => Outcome::Rejected(rejection),
             },
-            Err(rejection) => Outcome::Rejected(rejection),
+            Err(rejection) => {
+                check::owner(&raw, &rejection, parts.keys.as_ref(), &mut trail);
+                Outcome::Rejected(rejection)
+            }
         };
         parts.limiter.settle(&outcome, &mut trail);
         trail.finish(&outcome);

@@ -359,3 +359,19 @@ fn rejected(error: ExchangeError) -> Rejection {
         ExchangeError::Stopped | ExchangeError::Refused(_) => Rejection::venue(code::DISCONNECTED.plain()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_is_busy_and_one_that_nobody_reads_is_not() {
+        let (queue, reader) = std::sync::mpsc::sync_channel(1);
+        assert!(send(&queue, 1).is_ok());
+        let busy = rejected(send(&queue, 2).unwrap_err());
+        assert_eq!(busy, Rejection::new(Stage::HandOver, Reason::Busy));
+        drop(reader);
+        let stopped = rejected(send(&queue, 3).unwrap_err());
+        assert_eq!(stopped, Rejection::venue(code::DISCONNECTED.plain()));
+    }
+}

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use latchkey_crypto::totp::TotpSeed;
 use serde_json::{Value, json};
 
-use crate::server::Server;
+use crate::server::{Server, wall_us};
 use crate::wire::{Answer, ask};
 
 /// One side of a conversation: a door, and who speaks.
@@ -90,6 +91,12 @@ pub(crate) fn scoped_token(desk: &Desk, scopes: &[&str]) -> String {
     let made = desk.post("/ops/v1/tokens", json!({ "name": "test", "scopes": scopes, "days": 1 }));
     assert_eq!(made.status, 201, "{}", made.text());
     made.json()["token"].as_str().expect("a token").to_owned()
+}
+
+/// The one-time code of this step, or of one that follows; each is good for one use.
+pub(crate) fn totp_code(seed: &str, steps: u64) -> String {
+    let now = u64::try_from(wall_us() / 1_000_000).expect("after the epoch");
+    TotpSeed::parse(seed).expect("a seed").code(now + steps * 30)
 }
 
 /// Runs the binary with values of the environment and a text on its standard input.

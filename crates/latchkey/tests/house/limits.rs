@@ -15,10 +15,15 @@ const WRITE: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// A server whose policy has these fields, and nothing else of the other tests' policy.
 fn with_policy(folder: &Path, fields: &str) -> (Server, std::path::PathBuf) {
+    with_world(folder, fields, "")
+}
+
+/// As [`with_policy`], with more keys of the last account.
+pub(crate) fn with_world(folder: &Path, fields: &str, keys: &str) -> (Server, std::path::PathBuf) {
     let world = folder.join("world.toml");
     let (before, rest) = WORLD.split_once("[policy]").expect("a policy");
     let (_, market) = rest.split_once("[market]").expect("a market");
-    std::fs::write(&world, format!("{before}[policy]\n{fields}\n[market]{market}")).expect("a world file");
+    std::fs::write(&world, format!("{before}[policy]\n{fields}\n[market]{market}{keys}")).expect("a world file");
     (Server::start(folder, &world), world)
 }
 

@@ -16,6 +16,7 @@ mod line;
 mod message;
 mod operators;
 mod owners;
+mod reasons;
 mod replay;
 mod secrets;
 mod server;

@@ -11,7 +11,8 @@ use crate::wire::{Answer, ask};
 use crate::world::{House, house_with, trader};
 
 const BOTH: u32 = 81;
-const ONLY: u32 = 82;
+/// The key that accepts nothing else.
+pub(crate) const ONLY: u32 = 82;
 const PASSES: (u16, Option<i64>) = (200, None);
 const NOT_VALID: (u16, Option<i64>) = (400, Some(-1022));
 const UNUSABLE: (u16, Option<i64>) = (400, Some(-1102));
@@ -20,7 +21,8 @@ fn told(answer: &Answer) -> (u16, Option<i64>) {
     (answer.status, answer.code())
 }
 
-fn name(number: u32) -> String {
+/// A key of 64 digits.
+pub(crate) fn name(number: u32) -> String {
     format!("{number:064}")
 }
 
@@ -52,12 +54,12 @@ fn secret(number: u32) -> Signer {
 
 /// A request and the fields that sign it, each of them free to be changed before it is sent.
 #[derive(Clone)]
-struct Message {
+pub(crate) struct Message {
     method: String,
     host: String,
     path: String,
     query: String,
-    body: String,
+    pub(crate) body: String,
     digest: String,
     input: String,
     signature: String,
@@ -65,7 +67,7 @@ struct Message {
 }
 
 impl Message {
-    fn new(server: &Server, key: u32, method: &str, path: &str, query: &str, body: &str) -> Self {
+    pub(crate) fn new(server: &Server, key: u32, method: &str, path: &str, query: &str, body: &str) -> Self {
         let mut noise = [0; 16];
         fresh(&mut noise);
         Self::signed(server, &secret(key), &name(key), (method, path, query, body), wall_us() / 1_000_000, &noise)
@@ -104,7 +106,7 @@ impl Message {
         }
     }
 
-    fn send(&self, server: &Server) -> Answer {
+    pub(crate) fn send(&self, server: &Server) -> Answer {
         let Self { method, host, path, query, body, digest, input, signature, more } = self;
         let mark = if query.is_empty() { "" } else { "?" };
         let length = body.len();

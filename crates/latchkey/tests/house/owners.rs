@@ -2,21 +2,14 @@
 
 use std::fs;
 
-use latchkey_crypto::totp::TotpSeed;
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, command, demo_token};
-use crate::server::{Server, wall_us};
+use crate::desk::{Desk, command, demo_token, totp_code as code};
+use crate::server::Server;
 use crate::signed::Key;
 use crate::world::{House, house};
 
 const PASSWORD: &str = "a password of bob's own";
-
-/// The code of this step, or of one that follows; each is good for one use.
-fn code(seed: &str, steps: u64) -> String {
-    let now = u64::try_from(wall_us() / 1_000_000).expect("after the epoch");
-    TotpSeed::parse(seed).expect("a seed").code(now + steps * 30)
-}
 
 /// The newest code of eight digits that was sent to `email`. The letter may still be on its way.
 fn sent_code(ops: &Desk, email: &str, subject: &str) -> String {

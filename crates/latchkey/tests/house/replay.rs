@@ -126,21 +126,33 @@ fn what_was_refused_before_the_venue_may_be_sent_again_unchanged() {
 
 #[test]
 fn an_order_from_before_a_restart_is_not_taken_after_it() {
-    let House { server, world, folder } = house();
+    let House { mut server, world, folder } = house();
     let key = trader();
-    let order = sealed(&key, PARAMETERS);
-    assert_eq!(told(&key.send(server.api, "POST", ORDER, &order, "")), PASSES);
-    let unsent = sealed(&key, PARAMETERS);
-    // Killed, not asked to stop.
-    drop(server);
-    let server = Server::start(folder.path(), &world);
-    for query in [&order, &unsent] {
-        assert_eq!(told(&key.send(server.api, "POST", ORDER, query, "")), BEFORE_START);
+    for (before, is_killed) in [(0, true), (2, false)] {
+        let order = sealed(&key, PARAMETERS);
+        assert_eq!(told(&key.send(server.api, "POST", ORDER, &order, "")), PASSES);
+        let unsent = sealed(&key, PARAMETERS);
+        let read = sealed(&key, "symbol=BTCUSDT&recvWindow=60000");
+        assert_eq!(told(&key.send(server.api, "GET", "/api/v3/openOrders", &read, "")), PASSES);
+        if is_killed {
+            drop(server);
+        } else {
+            assert_eq!(server.stop().code(), Some(0), "{}", server.log());
+        }
+        server = Server::start(folder.path(), &world);
+        for query in [&order, &unsent] {
+            assert_eq!(told(&key.send(server.api, "POST", ORDER, query, "")), BEFORE_START);
+        }
+        assert_eq!(open_orders(&server), before + 1);
+        assert_eq!(
+            told(&key.send(server.api, "GET", "/api/v3/openOrders", &read, "")),
+            PASSES,
+            "a read changes nothing"
+        );
+        // A clock that is right is enough for a new one.
+        assert_eq!(told(&key.send(server.api, "POST", ORDER, &sealed(&key, PARAMETERS), "")), PASSES);
+        assert_eq!(open_orders(&server), before + 2);
     }
-    assert_eq!(open_orders(&server), 1);
-    // A clock that is right is enough for a new one.
-    assert_eq!(told(&key.send(server.api, "POST", ORDER, &sealed(&key, PARAMETERS), "")), PASSES);
-    assert_eq!(open_orders(&server), 2);
 }
 
 #[test]

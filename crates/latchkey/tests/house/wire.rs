@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use rustix::net::{self, AddressFamily, SocketType};
 use serde_json::Value;
 
 use crate::server::instant;
@@ -55,6 +56,16 @@ impl Wire {
     pub(crate) fn open(to: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&to, SILENCE).expect("the server accepts");
         stream.set_nodelay(true).expect("a socket option");
+        stream.set_write_timeout(Some(SILENCE)).expect("a socket option");
+        Self { stream, received: Vec::new(), head_only: false }
+    }
+
+    /// As [`Self::open`], from an address of this machine's own.
+    fn open_from(from: [u8; 4], to: SocketAddr) -> Self {
+        let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+        net::bind(&socket, &SocketAddr::from((from, 0))).expect("a loopback address");
+        net::connect(&socket, &to).expect("the server accepts");
+        let stream = TcpStream::from(socket);
         stream.set_write_timeout(Some(SILENCE)).expect("a socket option");
         Self { stream, received: Vec::new(), head_only: false }
     }
@@ -163,6 +174,13 @@ fn chunked(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
 /// Sends one whole request on a new connection.
 pub(crate) fn ask(to: SocketAddr, request: &str) -> Answer {
     let mut wire = Wire::open(to);
+    wire.send(request.as_bytes());
+    wire.answer().unwrap_or_else(|| panic!("closed without an answer to {request:?}"))
+}
+
+/// As [`ask`], from an address of this machine's own.
+pub(crate) fn ask_from(from: [u8; 4], to: SocketAddr, request: &str) -> Answer {
+    let mut wire = Wire::open_from(from, to);
     wire.send(request.as_bytes());
     wire.answer().unwrap_or_else(|| panic!("closed without an answer to {request:?}"))
 }
