@@ -2,6 +2,7 @@
 
 use crate::account::Owner;
 use crate::change::Actor;
+use crate::claim::Claim;
 use crate::effective::{Standing, key_standing};
 use crate::issue::Case;
 use crate::key::KeyKind;
@@ -21,6 +22,8 @@ pub struct Caller {
     pub via: Via,
     /// What an owner showed for this one change; nobody else shows anything.
     pub step_up: Option<StepUp>,
+    /// What this request claimed, so that it creates once however often it is sent.
+    pub claim: Option<Claim>,
 }
 
 /// How a caller was recognised.

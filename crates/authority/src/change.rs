@@ -3,6 +3,7 @@
 //! The store applies a [`Change`] whole or not at all, in one transaction that also takes the next revision.
 
 use crate::account::Account;
+use crate::claim::Settled;
 use crate::key::KeyRecord;
 use crate::step_up::FactorSet;
 use crate::stored::{hex, key_id, optional_key_id};
@@ -26,6 +27,8 @@ pub struct Change {
     pub audit: AuditEvent,
     /// What owners are told; written in the same transaction, sent later.
     pub notices: Vec<Notice>,
+    /// The claim under which something was made; settled in the same transaction, or nothing is made.
+    pub settled: Option<Settled>,
     /// When the change may be answered.
     pub answer_after: AnswerAfter,
     /// Which of exchange and live keys moves first.

@@ -16,6 +16,7 @@
 //! | [`account`], [`key`], [`ip`], [`label`] | the records and their parts, parsed once | `store`, `admission`, faces |
 //! | [`effective`], [`trading`] | what a key may do now, and which wallet it unlocks | `admission`, `store` |
 //! | [`change`] | what a decision yields: writes, effects, audit | `store`, `venue` |
+//! | [`claim`] | what a request that may be sent again made | consoles, `store` |
 //! | [`tier`] | limits of an account by its VIP level | `admission`, `venue` |
 //! | [`ports`] | what is asked of the world | adapters |
 //! | [`view`] | what may be shown of a record | faces |
@@ -24,6 +25,7 @@
 pub mod account;
 pub mod caller;
 pub mod change;
+pub mod claim;
 pub mod effective;
 pub mod ip;
 pub mod issue;

@@ -55,7 +55,7 @@ pub trait Store: Send + Sync {
     /// Takes a number for a new account, above zero and never given before; gaps do no harm.
     fn next_account_id(&self) -> impl Future<Output = Result<AccountId, StoreError>> + Send;
 
-    /// Applies a change whole or not at all: checks every expected version and guard, takes the next revision,
+    /// Applies a change whole or not at all: checks every expected version, guard and claim, takes the next revision,
     /// writes the records, the outbox and the audit record, and makes all of it durable.
     fn commit(&self, change: Change) -> impl Future<Output = Result<Committed, StoreError>> + Send;
 }
@@ -180,7 +180,7 @@ pub enum ShelfKind {
     TotpStep,
     /// Failed attempts, and when the next is heard.
     Attempts,
-    /// The answer to a creation, for repeats of it.
+    /// What a creation made, for repeats of it; see [`crate::claim`].
     Idempotency,
     /// A token of an operator.
     OperatorToken,
@@ -264,6 +264,9 @@ pub enum StoreError {
     /// A record or guard is at another version: load, decide and commit again.
     #[error("a record was changed meanwhile")]
     Conflict,
+    /// The claim that the change settles is another's by now, or has run out and is gone.
+    #[error("the claim of the request was taken over")]
+    ClaimLost,
     /// Another record has this value, which must be unique.
     #[error("the {0} is already taken")]
     Taken(Unique),

@@ -59,7 +59,7 @@ pub enum AuthorityError {
     /// A rule refused it; nothing was changed.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// Others changed the same account again and again; nothing was changed.
+    /// Others changed the same account again and again, or took the claim of the request over; nothing was changed.
     #[error("the account is being changed by others")]
     Busy,
     /// The store failed.
@@ -218,6 +218,7 @@ impl<P: Ports> Authority<P> {
         let committed = match self.ports.store().commit(change).await {
             Ok(committed) => committed,
             Err(StoreError::Conflict) => return Ok(None),
+            Err(StoreError::ClaimLost) => return Err(AuthorityError::Busy),
             Err(StoreError::Taken(Unique::Email)) => return Err(Refusal::EmailTaken.into()),
             Err(StoreError::Taken(Unique::ApiKey)) => return Err(Refusal::ApiKeyTaken.into()),
             Err(error) => return Err(AuthorityError::Store(error)),

@@ -157,7 +157,7 @@ impl<P: Ports + 'static> Console<P> {
     pub(crate) async fn note(&self, fact: Fact) {
         let event = AuditEvent {
             at: self.now(),
-            who: Caller { account: fact.account, from: fact.from, via: Via::Owner, step_up: None }.actor(),
+            who: Caller { account: fact.account, from: fact.from, via: Via::Owner, step_up: None, claim: None }.actor(),
             from: fact.from,
             action: fact.action,
             account: fact.account,

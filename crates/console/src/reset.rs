@@ -131,7 +131,7 @@ pub(crate) async fn finish<P: Ports + 'static>(
     let hash = PasswordHash::new(console.hash_password(given.password).await?);
     // Nobody is signed in: the rule acts, and the record says by which proof.
     let proof = StepUp::proven([0; 32], FactorSet::EMPTY.with(Factor::EmailCode), now);
-    let caller = Caller { account, from: source.address(), via: Via::System, step_up: Some(proof) };
+    let caller = Caller { account, from: source.address(), via: Via::System, step_up: Some(proof), claim: None };
     console.authority().change_password(&caller, account, hash, now).await?;
     console.shelf().take(ShelfKind::Ceremony, token.key(), now).await?;
     console.shelf().remove_owner(ShelfKind::Session, account).await?;

@@ -191,7 +191,7 @@ pub(crate) async fn recovery<P: Ports + 'static>(
     let account = console.load(pending.account).await?.account;
     let check = async {
         let code = recovery::find(&account, &given.code)?;
-        let caller = Caller { account: account.id, from: source.0, via: Via::Owner, step_up: None };
+        let caller = Caller { account: account.id, from: source.0, via: Via::Owner, step_up: None, claim: None };
         // Spending it is what accepts it: of two requests with one code, one gets in.
         console.authority().use_recovery_code(&caller, account.id, code, console.now()).await.map_err(|error| {
             match error {

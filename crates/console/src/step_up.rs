@@ -173,7 +173,8 @@ impl<P: Ports + 'static> Console<P> {
     /// `step-up-wrong` when the ceremony is over or belongs to another session, `step-up-needed` while it lacks
     /// something; it then goes on.
     pub(crate) async fn confirmed_with(&self, signed: &Signed) -> Result<(Caller, Option<Zeroizing<String>>), Problem> {
-        let mut caller = Caller { account: signed.account, from: signed.from, via: Via::Owner, step_up: None };
+        let mut caller =
+            Caller { account: signed.account, from: signed.from, via: Via::Owner, step_up: None, claim: None };
         let Some(id) = &signed.step_up else { return Ok((caller, None)) };
         let over = "the confirmation is over, was used, or belongs to another session";
         let ceremony = match self.ceremony(signed, id).await {

@@ -246,7 +246,7 @@ fn caller(call: &Call) -> Result<Caller, Rejection> {
     let holder = holder(call)?;
     let key = holder.key();
     let via = Via::Key { key: key.id, kind: key.kind, effective: holder.permissions() };
-    Ok(Caller { account: key.account.id, from: Some(call.peer), via, step_up: None })
+    Ok(Caller { account: key.account.id, from: Some(call.peer), via, step_up: None, claim: None })
 }
 
 /// The end of a call that the authority did not carry out.

@@ -6,6 +6,7 @@ use crate::account::{
 };
 use crate::caller::{Caller, Via};
 use crate::change::{Action, AnswerAfter, AuditEvent, AuditState, Change, Direction, Effect, Guard, Outcome, Write};
+use crate::claim::{Made, Settled};
 use crate::key::Scope;
 use crate::refusal::Refusal;
 use crate::trading::margin_wallet;
@@ -116,6 +117,7 @@ pub fn create_account(
             with: caller.factors(),
         },
         notices: Vec::new(),
+        settled: caller.claim.map(|claim| Settled { claim, made: Made::Account(id) }),
         accounts: vec![Write { record: account, expected: None }],
         keys: Vec::new(),
         guards: master.map(|master| Guard { account: master.id, version: master.version }).into_iter().collect(),

@@ -6,6 +6,7 @@ use crate::account::{Account, Owner};
 use crate::change::{
     Action, AnswerAfter, AuditEvent, AuditState, Change, Direction, Effect, Guard, Notice, NoticeKind, Outcome, Write,
 };
+use crate::claim::{Made, Settled};
 use crate::key::KeyRecord;
 use crate::ports::Loaded;
 use crate::view::{AccountSummary, KeySummary};
@@ -95,6 +96,8 @@ impl<'a> Draft<'a> {
             [only] => Some(only.after.id),
             _ => None,
         };
+        let made = self.keys.iter().find(|edit| edit.before.is_none()).map(|edit| Made::Key(edit.after.id));
+        let settled = caller.claim.zip(made).map(|(claim, made)| Settled { claim, made });
         let guard = |master: &Account| Guard { account: master.id, version: master.version };
         let mut accounts = vec![Write { record: account, expected: Some(stored.version) }];
         accounts.extend(self.moved_sub_accounts());
@@ -120,6 +123,7 @@ impl<'a> Draft<'a> {
                 with: caller.factors(),
             },
             notices: self.notices,
+            settled,
             answer_after,
             direction,
         }

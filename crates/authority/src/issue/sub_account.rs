@@ -7,6 +7,7 @@ use crate::account::{
 };
 use crate::caller::{Power, Via, authorise};
 use crate::change::{Action, AnswerAfter, AuditState, Change, Direction, NoticeKind, Write};
+use crate::claim::{Made, Settled};
 use crate::refusal::Refusal;
 use crate::step_up::IntentKind;
 use crate::view::AccountSummary;
@@ -75,6 +76,7 @@ pub fn create_sub_account(case: Case<'_>, new: &NewSubAccount, id: AccountId) ->
     }
     let mut change = draft.finish(Action::AccountCreated, AnswerAfter::Local, Direction::Widening);
     change.audit.after.push(AuditState::Account(AccountSummary::from(&sub)));
+    change.settled = case.caller.claim.map(|claim| Settled { claim, made: Made::Account(sub.id) });
     change.accounts.push(Write { record: sub, expected: None });
     Ok(change)
 }

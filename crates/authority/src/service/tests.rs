@@ -23,7 +23,7 @@ fn authority() -> Authority<House> {
 }
 
 fn caller(via: Via) -> Caller {
-    Caller { account: AccountId(1), from: None, via, step_up: None }
+    Caller { account: AccountId(1), from: None, via, step_up: None, claim: None }
 }
 
 /// Asks as the owner of account 1, shows what is demanded, and asks again.

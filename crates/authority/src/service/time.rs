@@ -22,7 +22,7 @@ impl<P: Ports> Authority<P> {
         used: &(dyn Fn(KeyId) -> Option<Timestamp> + Sync),
         now: Timestamp,
     ) -> Result<usize, AuthorityError> {
-        let caller = &Caller { account, from: None, via: Via::System, step_up: None };
+        let caller = &Caller { account, from: None, via: Via::System, step_up: None, claim: None };
         let ask = Ask { caller, account, key: None, action: Action::KeysWatched, reach: Reach::Account, now };
         let mut count = 0;
         for _ in 0..ROUNDS_MAX {

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use latchkey_authority::caller::Caller;
 use latchkey_authority::issue::{FixedText, IpChange, KeyEdit, NewKey, NewProof, Overlap, Rotation};
 use latchkey_authority::key::{KeyRecord, parse_key_id};
 use latchkey_authority::ports::{Loaded, Ports, Store};
 use latchkey_authority::service::Created;
 use latchkey_crypto::digest::sha256_framed;
-use latchkey_protocol::{KeyId, Permission, PermissionSet, Symbol};
+use latchkey_crypto::key_type::KeyType;
+use latchkey_protocol::{AccountId, KeyId, Permission, PermissionSet, Symbol};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::once::{IdempotencyKey, Made};
+use crate::api::once::{Creation, IdempotencyKey};
 use crate::api::view::{CreatedView, KeyLight, KeyPage, KeyView, of_name};
 use crate::console::Console;
 use crate::problem::{self, Problem};
@@ -156,15 +158,29 @@ impl<P: Ports + 'static> Console<P> {
     }
 
     /// What was made, with its secret, for the one answer that shows it.
-    async fn made(&self, created: Created) -> Result<Made, Problem> {
-        let loaded = self.load(created.record.account).await?;
-        let view = CreatedView {
-            key: self.key_view(&loaded, &created.record)?,
-            secret_key: created.secret.as_ref().map(|secret| secret.expose().to_owned()),
-            secret_shown: false,
-        };
+    async fn made(&self, created: Created) -> Result<Creation, Problem> {
+        let secret = created.secret.as_ref().map(|secret| secret.expose().to_owned());
+        self.creation(&self.load(created.record.account).await?, &created.record, secret, false)
+    }
+
+    /// What an earlier request made, for the answer to a repetition: a secret was shown then, and is not shown again.
+    pub(crate) async fn key_made_before(&self, account: AccountId, key: KeyId) -> Result<Creation, Problem> {
+        let loaded = self.load(account).await?;
+        let keys = self.store().all_keys(account).await?;
+        let record = keys.iter().find(|record| record.id == key).ok_or(problem::KEY_UNKNOWN)?;
+        self.creation(&loaded, record, None, record.key_type() == KeyType::Hmac)
+    }
+
+    fn creation(
+        &self,
+        loaded: &Loaded,
+        record: &KeyRecord,
+        secret_key: Option<String>,
+        secret_shown: bool,
+    ) -> Result<Creation, Problem> {
+        let view = CreatedView { key: self.key_view(loaded, record)?, secret_key, secret_shown };
         let body = serde_json::to_value(view).map_err(|_| problem::UNAVAILABLE)?;
-        Ok(Made { version: created.record.version, body })
+        Ok(Creation { version: record.version, body })
     }
 
     /// A key of `loaded`, ended ones too.
@@ -222,8 +238,8 @@ pub(crate) async fn create<P: Ports + 'static>(
     };
     let account = loaded.account.id;
     let request = sha256_framed(&[b"create key", &account.0.to_be_bytes(), &digest]);
-    let make = async {
-        let caller = console.confirmed(&signed).await?;
+    let make = async |claim| {
+        let caller = Caller { claim, ..console.confirmed(&signed).await? };
         let created = console.authority().create_key(&caller, account, &key, console.now()).await;
         console.made(console.settled(&signed, created).await?).await
     };
@@ -241,8 +257,8 @@ pub(crate) async fn create_tax<P: Ports + 'static>(
     let account = console.reach(&signed, &account).await?.account.id;
     let proof = proof(new.public_key);
     let request = sha256_framed(&[b"create tax key", &account.0.to_be_bytes(), &digest]);
-    let make = async {
-        let caller = console.confirmed(&signed).await?;
+    let make = async |claim| {
+        let caller = Caller { claim, ..console.confirmed(&signed).await? };
         let now = console.now();
         let created = console.authority().create_tax_key(&caller, account, &new.label, &proof, now).await;
         console.made(console.settled(&signed, created).await?).await
@@ -373,8 +389,8 @@ pub(crate) async fn rotate<P: Ports + 'static>(
     let overlap = if rotate.when_idle { Overlap::WhenIdle { hours } } else { Overlap::For(hours) };
     let rotation = Rotation { overlap, proof: proof(rotate.public_key) };
     let request = sha256_framed(&[b"rotate key", &key.0.to_be_bytes(), &digest]);
-    let make = async {
-        let caller = console.confirmed(&signed).await?;
+    let make = async |claim| {
+        let caller = Caller { claim, ..console.confirmed(&signed).await? };
         let created = console.authority().rotate_key(&caller, account, key, &rotation, console.now()).await;
         console.made(console.settled(&signed, created).await?).await
     };

@@ -1,18 +1,23 @@
 //! Safe repetition: a creation with an idempotency key happens once, however often it is sent.
 //!
 //! ```text
-//!  unknown ─ claimed (two minutes) ─┬─ made: the answer is kept for 24 hours, without its secret
+//!  unknown ─ claimed (two minutes) ─┬─ made: what it was is kept for 24 hours
 //!                                   └─ refused: forgotten, may be tried again
 //! ```
+//!
+//! What was made is noted in the transaction that makes it. A process that ends between the two leaves a claim under
+//! which nothing was made; one that ends before its answer leaves the record, which a repetition shows without its
+//! secret.
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
-use latchkey_authority::ports::{Ports, Shelf, ShelfKind};
+use latchkey_authority::claim::{Claim, Claimed, Made};
+use latchkey_authority::ports::{Directory, Ports, Shelf, ShelfKind};
+use latchkey_authority::stored::Stored;
 use latchkey_crypto::digest::sha256_framed;
 use latchkey_protocol::AccountId;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::console::Console;
@@ -24,7 +29,7 @@ use crate::wire::{malformed, tagged};
 const HEADER: &str = "idempotency-key";
 /// How long a claim holds that was never finished.
 const CLAIM_MS: i64 = 2 * 60 * 1_000;
-/// How long an answer is kept.
+/// How long what was made is known by its request.
 const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// The idempotency key of a request, when it has one.
@@ -43,24 +48,18 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     }
 }
 
-/// What was made: a version for the entity tag, and the body.
-pub(crate) struct Made {
+/// What a creation answers: a version for the entity tag, and the body.
+pub(crate) struct Creation {
     /// The version of what the body shows.
     pub(crate) version: u64,
     /// The body.
     pub(crate) body: Value,
 }
 
-impl Made {
+impl Creation {
     fn answer(&self) -> Response {
         tagged(StatusCode::CREATED, self.version, &self.body)
     }
-}
-
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    request: [u8; 32],
-    made: Option<(u64, Value)>,
 }
 
 impl<P: Ports + 'static> Console<P> {
@@ -70,54 +69,48 @@ impl<P: Ports + 'static> Console<P> {
         account: AccountId,
         key: IdempotencyKey,
         request: [u8; 32],
-        make: impl Future<Output = Result<Made, Problem>>,
+        make: impl AsyncFnOnce(Option<Claim>) -> Result<Creation, Problem>,
     ) -> Result<Response, Problem> {
-        let Some(text) = key.0 else { return make.await.map(|made| made.answer()) };
+        let Some(text) = key.0 else { return make(None).await.map(|made| made.answer()) };
         let (shelf, kind, now) = (self.shelf(), ShelfKind::Idempotency, self.now());
         let name = sha256_framed(&[b"latchkey idempotency", &account.0.to_be_bytes(), text.as_bytes()]);
-        let claim = encode(&Kept { request, made: None });
-        if !shelf.put(kind, name, Some(account), &claim, now, now.plus_millis(CLAIM_MS)).await? {
+        let bytes = Claimed { request, made: None }.encode();
+        if !shelf.put(kind, name, Some(account), &bytes, now, now.plus_millis(CLAIM_MS)).await? {
             return self.again(name, request).await;
         }
-        match make.await {
-            Ok(made) => {
-                let kept = encode(&Kept { request, made: Some((made.version, without_secret(made.body.clone()))) });
-                if let Some(item) = shelf.get(kind, name, now).await? {
-                    shelf.swap(kind, name, item.version, &kept, now.plus_millis(KEPT_MS)).await?;
-                }
-                Ok(made.answer())
-            }
+        let item = shelf.get(kind, name, now).await?.ok_or_else(under_way)?;
+        let claim = Claim { name, version: item.version, request, kept_until: now.plus_millis(KEPT_MS) };
+        match make(Some(claim)).await {
+            Ok(made) => Ok(made.answer()),
             Err(problem) => {
-                shelf.take(kind, name, now).await?;
+                // A change that was stored although its answer failed stays known; the claim alone goes.
+                let left = shelf.get(kind, name, now).await?;
+                if left.is_some_and(|item| item.version == claim.version) {
+                    shelf.take(kind, name, now).await?;
+                }
                 Err(problem)
             }
         }
     }
 
-    /// Answers a repetition.
+    /// Answers a repetition with what was made, as it is now.
     async fn again(&self, name: [u8; 32], request: [u8; 32]) -> Result<Response, Problem> {
-        let under_way = || Problem::from(problem::BUSY).detail("the first request with this key is under way");
         let item = self.shelf().get(ShelfKind::Idempotency, name, self.now()).await?.ok_or_else(under_way)?;
-        let kept: Kept = serde_json::from_slice(&item.value).map_err(|_| under_way())?;
-        if kept.request != request {
+        let claimed = Claimed::decode(&item.value).map_err(|_| under_way())?;
+        if claimed.request != request {
             return Err(problem::IDEMPOTENCY_REUSED.into());
         }
-        let (version, body) = kept.made.ok_or_else(under_way)?;
-        Ok(Made { version, body }.answer())
+        let made = match claimed.made.ok_or_else(under_way)? {
+            Made::Key(key) => {
+                let account = self.store().account_of_key(key).await?.ok_or(problem::KEY_UNKNOWN)?;
+                self.key_made_before(account, key).await?
+            }
+            Made::Account(account) => self.account_made(account).await?,
+        };
+        Ok(made.answer())
     }
 }
 
-/// The body as a repetition shows it: a secret is never kept.
-fn without_secret(mut body: Value) -> Value {
-    if let Some(object) = body.as_object_mut()
-        && object.get("secretKey").is_some_and(|secret| !secret.is_null())
-    {
-        object.insert("secretKey".to_owned(), Value::Null);
-        object.insert("secretShown".to_owned(), Value::Bool(true));
-    }
-    body
-}
-
-fn encode(kept: &Kept) -> Vec<u8> {
-    serde_json::to_vec(kept).unwrap_or_default()
+fn under_way() -> Problem {
+    Problem::from(problem::BUSY).detail("the first request with this key is under way")
 }

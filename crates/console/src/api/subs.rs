@@ -6,14 +6,16 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use latchkey_authority::account::{Email, Owner, PasswordHash, SubKind};
+use latchkey_authority::caller::Caller;
 use latchkey_authority::issue::NewSubAccount;
 use latchkey_authority::ports::{Directory, Ports};
 use latchkey_crypto::digest::sha256_framed;
+use latchkey_protocol::AccountId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::factors::check_password;
-use crate::api::once::{IdempotencyKey, Made};
+use crate::api::once::{Creation, IdempotencyKey};
 use crate::api::view::AccountView;
 use crate::console::Console;
 use crate::problem::{self, Problem};
@@ -62,11 +64,12 @@ pub(crate) async fn create<P: Ports + 'static>(
     let master = console.reach(&signed, &account).await?.account.id;
     let email = Email::parse(&new.email).map_err(|error| invalid("email", error.to_string()))?;
     let request = sha256_framed(&[b"create sub-account", &master.0.to_be_bytes(), &digest]);
-    let make = async {
+    let make = async |claim| {
         if let Some(password) = &new.password {
             check_password(password)?;
         }
         let (caller, drawn) = console.confirmed_with(&signed).await?;
+        let caller = Caller { claim, ..caller };
         let password_hash = match new.password {
             None => None,
             Some(password) => Some(console.hash_password_again(password, drawn).await?),
@@ -75,10 +78,17 @@ pub(crate) async fn create<P: Ports + 'static>(
         let made = console.authority().create_sub_account(&caller, master, &sub, console.now()).await;
         let drawn = sub.password_hash.as_ref().map(PasswordHash::expose);
         let made = console.settled_with(&signed, made, drawn).await?;
-        let loaded = console.load(made.id).await?;
-        let view = AccountView::of(&loaded.owner().map_err(|_| problem::ACCOUNT_UNKNOWN)?);
-        let body = serde_json::to_value(view).map_err(|_| problem::UNAVAILABLE)?;
-        Ok(Made { version: made.version, body })
+        console.account_made(made.id).await
     };
     console.once(signed.account, once, request, make).await
+}
+
+impl<P: Ports + 'static> Console<P> {
+    /// An account that was made, now or by an earlier request.
+    pub(crate) async fn account_made(&self, account: AccountId) -> Result<Creation, Problem> {
+        let loaded = self.load(account).await?;
+        let view = AccountView::of(&loaded.owner().map_err(|_| problem::ACCOUNT_UNKNOWN)?);
+        let body = serde_json::to_value(view).map_err(|_| problem::UNAVAILABLE)?;
+        Ok(Creation { version: loaded.account.version, body })
+    }
 }

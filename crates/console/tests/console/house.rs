@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use latchkey_admission::live::{LiveAccount, LiveKey};
@@ -55,6 +55,8 @@ pub(crate) struct State {
     pub(crate) calls: Mutex<Vec<CallEntry>>,
     clock_ms: AtomicI64,
     drawn: AtomicU64,
+    /// The next change is stored, and its answer is lost.
+    pub(crate) answer_lost: AtomicBool,
 }
 
 /// A handle to it; every port.
@@ -70,6 +72,7 @@ impl House {
             calls: Mutex::default(),
             clock_ms: AtomicI64::new(BEGIN_MS),
             drawn: AtomicU64::new(1),
+            answer_lost: AtomicBool::new(false),
         }))
     }
 
@@ -115,7 +118,7 @@ impl House {
         seed: Option<&str>,
         of: Option<&str>,
     ) -> i64 {
-        let system = Caller { account: AccountId(0), from: None, via: Via::World, step_up: None };
+        let system = Caller { account: AccountId(0), from: None, via: Via::World, step_up: None, claim: None };
         let created = self.now().plus_millis(-400 * 86_400_000);
         let opened = Some(created);
         let new = NewAccount {
@@ -269,6 +272,17 @@ impl Store for House {
         if new.into_iter().any(|write| rows.accounts.values().any(|account| account.email == write.record.email)) {
             return Err(StoreError::Taken(Unique::Email));
         }
+        if let Some(settled) = &change.settled {
+            let name = (ShelfKind::Idempotency.name(), settled.claim.name);
+            let item = rows.shelf.get_mut(&name).filter(|item| item.version == settled.claim.version);
+            let item = item.ok_or(StoreError::ClaimLost)?;
+            *item = ShelfItem {
+                value: settled.encode(),
+                version: item.version + 1,
+                expires: settled.claim.kept_until,
+                ..item.clone()
+            };
+        }
         rows.revision += 1;
         rows.audit.push((rows.revision, change.audit));
         keep_notices(rows, at, change.notices);
@@ -277,6 +291,9 @@ impl Store for House {
         rows.accounts.extend(accounts.iter().map(|account| (account.id, account.clone())));
         rows.keys.extend(keys.iter().map(|key| (key.id, key.clone())));
         let effects = (0..).take(change.effects.len()).map(EffectId).collect();
+        if self.0.answer_lost.swap(false, Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("the answer was lost".into()));
+        }
         Ok(Committed { revision: rows.revision, effects, accounts, keys })
     }
 }

@@ -1,3 +1,5 @@
+use std::sync::atomic::Ordering;
+
 use latchkey_authority::key::KeyState;
 use serde_json::{Value, json};
 
@@ -92,6 +94,53 @@ async fn a_repeated_creation_makes_one_key_and_shows_its_secret_once() {
     let alice = console.alice().await;
     let later = alice.change("POST", KEYS, &once, Some(body)).await.ok();
     assert_ne!(later["key"]["id"], first["key"]["id"]);
+}
+
+#[tokio::test]
+async fn a_creation_whose_answer_was_lost_is_not_made_again() {
+    let console = Console::new().await;
+    let alice = console.alice().await;
+    let once = [("idempotency-key", "lost-answer")];
+    let body = || Some(json!({ "label": "bot", "ips": ["192.0.2.1"] }));
+    let id = alice.send("POST", KEYS, &once, body()).await.step_up();
+    alice.prove_totp(&id).await.ok();
+    console.house.0.answer_lost.store(true, Ordering::SeqCst);
+    let lost = alice.send("POST", KEYS, &[once[0], ("latchkey-step-up", &id)], body()).await;
+    assert_eq!(lost.status, 503, "{lost:?}");
+    // Longer than a claim lives, and than the confirmation.
+    for minutes in [0, 3, 10] {
+        console.house.wait_s(minutes * 60);
+        let again = alice.send("POST", KEYS, &once, body()).await;
+        assert_eq!(again.status, 201, "{again:?}");
+        assert_eq!((&again.body["secretKey"], &again.body["secretShown"]), (&Value::Null, &json!(true)));
+    }
+    assert_eq!(alice.get(KEYS).await.ok()["keys"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_made_once_is_shown_again_of_every_kind() {
+    let console = Console::new().await;
+    let alice = console.alice().await;
+    let old = id_of(&alice.make_key("bot").await);
+    let pem = include_str!("../../../authority/testdata/ed25519.pub.pem");
+    let rotate = format!("{KEYS}/{old}/rotate");
+    for (path, body, secret) in [
+        (KEYS, json!({ "label": "pair", "publicKey": pem, "ips": ["192.0.2.1"] }), false),
+        ("/v1/accounts/me/tax-key", json!({ "label": "tax" }), true),
+        (rotate.as_str(), json!({ "overlapHours": 1 }), true),
+    ] {
+        let once = [("idempotency-key", &*path.replace('/', "-").chars().take(64).collect::<String>())];
+        let first = alice.change("POST", path, &once, Some(body.clone())).await.ok();
+        assert_eq!((first["secretKey"].is_string(), &first["secretShown"]), (secret, &json!(false)), "{path}");
+        let again = alice.send("POST", path, &once, Some(body)).await.ok();
+        assert_eq!((&again["secretKey"], &again["secretShown"]), (&Value::Null, &json!(secret)), "{path}");
+        assert_eq!(again["key"]["id"], first["key"]["id"], "{path}");
+    }
+    let (path, once) = ("/v1/accounts/me/sub-accounts", [("idempotency-key", "a-sub-account")]);
+    let body = json!({ "email": "new@example.com" });
+    let first = alice.change("POST", path, &once, Some(body.clone())).await.ok();
+    let again = alice.send("POST", path, &once, Some(body)).await;
+    assert_eq!((again.status.as_u16(), &again.body["uid"]), (201, &first["uid"]));
 }
 
 #[tokio::test]

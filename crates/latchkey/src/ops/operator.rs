@@ -90,7 +90,7 @@ pub(crate) struct Operator {
 impl Operator {
     /// The caller of a change of `account`.
     pub(crate) fn caller(&self, account: AccountId) -> Caller {
-        Caller { account, from: self.from, via: Via::Operator(self.name.clone()), step_up: None }
+        Caller { account, from: self.from, via: Via::Operator(self.name.clone()), step_up: None, claim: None }
     }
 }
 

@@ -267,7 +267,7 @@ async fn make<P: Ports>(
 }
 
 const fn world_caller(account: AccountId) -> Caller {
-    Caller { account, from: None, via: Via::World, step_up: None }
+    Caller { account, from: None, via: Via::World, step_up: None, claim: None }
 }
 
 async fn make_key<P: Ports>(

@@ -17,6 +17,7 @@ mod message;
 mod operators;
 mod owners;
 mod reasons;
+mod repeats;
 mod replay;
 mod secrets;
 mod server;

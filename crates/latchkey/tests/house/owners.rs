@@ -9,6 +9,8 @@ use crate::server::Server;
 use crate::signed::Key;
 use crate::world::{House, house};
 
+/// The seed of alice's one-time codes.
+pub(crate) const SEED: &str = "KRSXG5CTMVRXEZLUKRSXG5CTMVRXEZLU";
 const PASSWORD: &str = "a password of bob's own";
 
 /// The newest code of eight digits that was sent to `email`. The letter may still be on its way.
@@ -27,16 +29,43 @@ fn sent_code(ops: &Desk, email: &str, subject: &str) -> String {
     panic!("no letter `{subject}` to {email}")
 }
 
+/// Alice, signed in with the present one-time code; and her token.
+pub(crate) fn alice(server: &Server) -> (Desk, String) {
+    let nobody = Desk::console(server, "");
+    let password = json!({
+        "email": "alice@example.com",
+        "password": "planted-password-of-alice-7",
+        "transport": "bearer",
+    });
+    let needed = nobody.post("/v1/session", password).json();
+    let body = json!({ "signIn": needed["signIn"], "code": code(SEED, 0) });
+    let signed_in = nobody.post("/v1/session/totp", body);
+    assert_eq!(signed_in.status, 201, "{}", signed_in.text());
+    let token = signed_in.json()["token"].as_str().expect("a token").to_owned();
+    (Desk::console(server, &token), token)
+}
+
 /// Sends a change, shows what is asked for, and sends it again.
 fn confirmed(desk: &Desk, method: &str, path: &str, body: Option<&Value>, prove: impl Fn(&str, &str)) -> (u16, Value) {
-    let asked = desk.with(method, path, "", body);
+    confirmed_with(desk, (method, path), "", body, prove)
+}
+
+/// As [`confirmed`], with further header lines.
+pub(crate) fn confirmed_with(
+    desk: &Desk,
+    (method, path): (&str, &str),
+    headers: &str,
+    body: Option<&Value>,
+    prove: impl Fn(&str, &str),
+) -> (u16, Value) {
+    let asked = desk.with(method, path, headers, body);
     assert_eq!(asked.status, 403, "{}", asked.text());
     let step_up = asked.json()["stepUp"].clone();
     let id = step_up["id"].as_str().expect("a ceremony");
     for need in step_up["needs"].as_array().expect("needs") {
         prove(id, need.as_str().expect("a need"));
     }
-    let done = desk.with(method, path, &format!("Latchkey-Step-Up: {id}\r\n"), body);
+    let done = desk.with(method, path, &format!("{headers}Latchkey-Step-Up: {id}\r\n"), body);
     (done.status, done.json())
 }
 
@@ -176,7 +205,6 @@ impl Alice {
 
 #[test]
 fn the_command_line_serves_an_owner() {
-    const SEED: &str = "KRSXG5CTMVRXEZLUKRSXG5CTMVRXEZLU";
     let house = house();
     let path = |name: &str| house.folder.path().join(name).to_str().expect("UTF-8").to_owned();
     let alice = Alice { session: path("session.json") };

@@ -2,8 +2,9 @@
 
 use latchkey_authority::account::Account;
 use latchkey_authority::change::{Change, Committed, Effect, EffectId, Guard, Write};
+use latchkey_authority::claim::Settled;
 use latchkey_authority::key::KeyRecord;
-use latchkey_authority::ports::{StoreError, Unique};
+use latchkey_authority::ports::{ShelfKind, StoreError, Unique};
 use latchkey_authority::stored::Stored as _;
 use latchkey_protocol::{KeyId, Timestamp};
 use sqlx::Connection as _;
@@ -35,6 +36,9 @@ pub(super) async fn commit(
     }
     for notice in &change.notices {
         notes::append(&mut transaction, revision, change.audit.at, notice).await?;
+    }
+    if let Some(settled) = &change.settled {
+        settle(&mut transaction, settled).await?;
     }
     audit::append(store, &mut transaction, revision, &change.audit).await?;
     transaction.commit().await.map_err(unavailable)?;
@@ -134,6 +138,22 @@ async fn write_effect(
         .await
         .map_err(unavailable)?;
     Ok(EffectId(id))
+}
+
+/// Notes what was made under a claim that is still as it was.
+async fn settle(connection: &mut SqliteConnection, settled: &Settled) -> Result<(), StoreError> {
+    let done = sqlx::query(
+        "UPDATE shelf SET value = ?, version = version + 1, expires = ? WHERE kind = ? AND key = ? AND version = ?",
+    )
+    .bind(settled.encode())
+    .bind(settled.claim.kept_until.as_micros())
+    .bind(ShelfKind::Idempotency.name())
+    .bind(settled.claim.name.as_slice())
+    .bind(signed(settled.claim.version)?)
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::ClaimLost) }
 }
 
 /// A write that met no record met another version of it.

@@ -77,6 +77,7 @@ impl SqliteStore {
             effects: Vec::new(),
             audit,
             notices: Vec::new(),
+            settled: None,
             answer_after: AnswerAfter::Local,
             direction: Direction::Widening,
         })

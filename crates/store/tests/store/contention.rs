@@ -88,7 +88,7 @@ async fn authority(folder: &std::path::Path) -> Authority<House> {
 }
 
 fn world() -> Caller {
-    Caller { account: OWNER, from: None, via: Via::World, step_up: None }
+    Caller { account: OWNER, from: None, via: Via::World, step_up: None, claim: None }
 }
 
 fn new_key(task: usize) -> NewKey {

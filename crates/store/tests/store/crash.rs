@@ -11,19 +11,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use latchkey_authority::change::{Change, Effect, Notice, NoticeKind};
-use latchkey_authority::ports::{Notes as _, Store as _};
+use latchkey_authority::claim::{Claim, Made, Settled};
+use latchkey_authority::ports::{Notes as _, Shelf as _, ShelfKind, Store as _};
 use latchkey_crypto::sign::Signer;
 use latchkey_protocol::{AccountId, KeyId};
 use latchkey_store::random;
 use latchkey_store::sqlite::{Probe, SqliteSettings, SqliteStore};
 use rustix::process::{Signal, getpid, kill_process};
 
-use crate::records::{account, change, deleted, key, open, with_account, with_effect, with_key};
+use crate::records::{NOW, account, change, deleted, key, open, with_account, with_effect, with_key};
 
 /// The folder that a child works in; a run without it is no child.
 const FOLDER: &str = "LATCHKEY_CRASH_FOLDER";
 /// Where the child ends.
 const STEP: &str = "LATCHKEY_CRASH_STEP";
+
+/// The name that the change's request claimed.
+const CLAIM: [u8; 32] = [4; 32];
 
 /// A change with every part that one can have.
 fn whole() -> Change {
@@ -37,6 +41,8 @@ fn whole() -> Change {
     let text = "a key is gone".to_owned();
     change.notices.push(Notice { account: AccountId(1), kind: NoticeKind::KeyEnded, key: Some(KeyId(7)), text });
     let owner = AccountId(1);
+    let claim = Claim { name: CLAIM, version: 1, request: [5; 32], kept_until: NOW.plus_millis(86_400_000) };
+    change.settled = Some(Settled { claim, made: Made::Key(KeyId(9)) });
     with_effect(with_effect(change, Effect::LeaveSpecialMode { owner }), Effect::CancelEverything { owner })
 }
 
@@ -44,6 +50,8 @@ async fn base(folder: &Path) {
     let store = open(folder).await;
     let first = with_account(change(1), account(1), None);
     store.commit(with_key(with_key(first, key(7, 1), None), key(8, 1), None)).await.unwrap();
+    let kind = ShelfKind::Idempotency;
+    assert!(store.put(kind, CLAIM, None, b"claimed", NOW, NOW.plus_millis(120_000)).await.unwrap());
     store.close().await.unwrap();
 }
 
@@ -58,6 +66,7 @@ async fn everything(folder: &Path) -> String {
         shown.push(format!("{loaded:?} {:?}", store.all_keys(AccountId(id)).await.unwrap()));
     }
     shown.push(format!("{:?}", store.unsent_notices(10).await.unwrap()));
+    shown.push(format!("{:?}", store.get(ShelfKind::Idempotency, CLAIM, NOW).await.unwrap().map(|item| item.value)));
     shown.push(format!("{tail:?} {:?}", store.pending_effects(10).await.unwrap()));
     store.close().await.unwrap();
     shown.join("\n")

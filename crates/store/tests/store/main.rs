@@ -4,6 +4,7 @@
 
 mod audit;
 mod call_records;
+mod claims;
 mod contention;
 mod crash;
 mod force;

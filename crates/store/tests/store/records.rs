@@ -107,6 +107,7 @@ pub(crate) fn change(account: i64) -> Change {
             with: FactorSet::EMPTY,
         },
         notices: Vec::new(),
+        settled: None,
         answer_after: AnswerAfter::Local,
         direction: Direction::Widening,
     }

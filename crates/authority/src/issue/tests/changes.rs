@@ -19,7 +19,7 @@ const POLICY: Policy = Policy::of(Profile::Default);
 fn signed() -> Caller {
     let effective = PermissionSet::READING.with(Permission::SpotAndMarginTrading);
     let via = Via::Key { key: CALLING, kind: KeyKind::Standard, effective };
-    Caller { account: AccountId(1), from: Some([192, 0, 2, 1].into()), via, step_up: None }
+    Caller { account: AccountId(1), from: Some([192, 0, 2, 1].into()), via, step_up: None, claim: None }
 }
 
 fn loaded(keys: Vec<KeyRecord>) -> Loaded {
@@ -271,7 +271,7 @@ fn fund(wallet: Wallet, amount: i128) -> OpeningBalance {
 }
 
 fn open(via: Via, new: &NewAccount, master: Option<&Account>) -> Result<Change, Refusal> {
-    let caller = Caller { account: AccountId(0), from: None, via, step_up: None };
+    let caller = Caller { account: AccountId(0), from: None, via, step_up: None, claim: None };
     create_account(&caller, new, AccountId(5), None, master, NOW)
 }
 
@@ -328,7 +328,8 @@ fn accounts_are_opened_by_operators_and_worlds_from_sound_facts() {
 fn an_operator_takes_over_an_owners_freeze() {
     let mut loaded = loaded(vec![]);
     loaded.account.frozen = Some(Frozen { at: NOW, by: Actor::Owner(AccountId(1)), reason: String::new() });
-    let operator = Caller { account: AccountId(1), from: None, via: Via::Operator("olga".into()), step_up: None };
+    let operator =
+        Caller { account: AccountId(1), from: None, via: Via::Operator("olga".into()), step_up: None, claim: None };
     let change = freeze_account(case(&loaded, &operator), "court order", false).unwrap().unwrap();
     loaded.account = change.accounts[0].record.clone();
     let owner = Caller { via: Via::Owner, ..operator };

@@ -17,7 +17,7 @@ const POLICY: Policy = Policy::of(Profile::Default);
 const DAY_MS: i64 = 86_400_000;
 
 fn world() -> Caller {
-    Caller { account: AccountId(1), from: None, via: Via::World, step_up: None }
+    Caller { account: AccountId(1), from: None, via: Via::World, step_up: None, claim: None }
 }
 
 fn loaded(keys: Vec<KeyRecord>) -> Loaded {

@@ -53,7 +53,7 @@ fn change(
     model: &Mutex<Model>,
     decide: impl Fn(Case<'_>) -> Result<Option<Change>, Refusal>,
 ) -> Result<Option<()>, Refusal> {
-    let caller = Caller { account: AccountId(1), from: None, via: Via::World, step_up: None };
+    let caller = Caller { account: AccountId(1), from: None, via: Via::World, step_up: None, claim: None };
     loop {
         let loaded = model.lock().unwrap().load();
         let case = Case { policy: &POLICY, loaded: &loaded, caller: &caller, maker: None, now: NOW };

@@ -276,7 +276,7 @@ fn accounts() -> Vec<Pair> {
 
 fn asked(loaded: &Loaded, ask: &Ask, step_up: Option<StepUp>, now: Timestamp) -> Result<(), Refusal> {
     let policy = Policy::default();
-    let caller = Caller { account: AccountId(1), from: None, via: Via::Owner, step_up };
+    let caller = Caller { account: AccountId(1), from: None, via: Via::Owner, step_up, claim: None };
     ask(Case { policy: &policy, loaded, caller: &caller, maker: None, now })
 }
 

@@ -152,7 +152,7 @@ impl Row<'_> {
             "tax-key" => (1, signed(KeyKind::Tax)),
             other => panic!("unknown caller {other}"),
         };
-        Caller { account: AccountId(account), from: None, via, step_up: None }
+        Caller { account: AccountId(account), from: None, via, step_up: None, claim: None }
     }
 
     pub(super) fn permissions(&self) -> PermissionSet {
