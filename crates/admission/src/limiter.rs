@@ -29,7 +29,7 @@ mod table;
 mod verified;
 
 pub use ban::{BANS_MAX, HeldBan};
-pub use held::{Held, HeldAddress, HeldCount};
+pub use held::{Held, HeldAddress, HeldCount, counted_row};
 pub use limits::{Exhausted, Limits};
 pub use verified::VERIFIED_MAX;
 
@@ -51,8 +51,8 @@ pub const COUNTERS_MAX: usize = 1 << 16;
 /// What is told when a ban begins, so that it can be kept before anything else happens.
 pub type Alarm = Arc<dyn Fn() + Send + Sync>;
 
-/// An endpoint, by its method and path.
-type Row = (&'static str, &'static str);
+/// An endpoint, by its method and path, as both stand in the catalog.
+pub type Row = (&'static str, &'static str);
 
 /// How the verification of a call is paid for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -460,29 +460,6 @@ impl Limiter {
         if free {
             let key = trail.key();
             self.give_back(trail, key);
-        }
-    }
-
-    /// What must outlive a restart: bans, and the counts that lead to them. In order, so that equal states are equal.
-    pub fn export(&self, now: Timestamp) -> Held {
-        let mut held = Held { addresses: self.addresses.export(now), bans: self.bans.export(now), failed: Vec::new() };
-        let window = number(MINUTE, now);
-        self.failed.each(|address, counter| {
-            held.failed.extend(HeldCount::of(counter, window).map(|count| (*address, count)));
-        });
-        held.failed.sort_by_key(|(address, _)| *address);
-        held
-    }
-
-    /// Takes over what was held before a restart; counts of windows that are over are left behind.
-    pub fn import(&self, held: &Held, now: Timestamp) {
-        self.bans.import(&held.bans, now);
-        self.addresses.import(&held.addresses, now);
-        let window = number(MINUTE, now);
-        for (address, count) in &held.failed {
-            if let Some(counter) = count.restore(window) {
-                self.failed.restore(*address, counter);
-            }
         }
     }
 }

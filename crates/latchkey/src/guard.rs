@@ -1,4 +1,4 @@
-//! Keeps bans, and the counts that lead to them, over a restart.
+//! Keeps bans, and the counts of the limiter, over a restart.
 
 use std::sync::Arc;
 use std::time::Duration;

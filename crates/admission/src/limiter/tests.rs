@@ -11,6 +11,7 @@ use latchkey_protocol::catalog::{Catalog, Found, Method};
 use super::*;
 
 mod model;
+mod restart;
 
 /// 2026-07-21T13:45:00Z: a five-minute window begins.
 const TURN: Timestamp = Timestamp::from_millis(1_784_641_500_000);
@@ -385,39 +386,30 @@ fn a_full_table_of_connections_forgets_no_running_count() {
 }
 
 #[test]
-fn what_is_held_goes_on_after_a_restart() {
-    let changed = |policy: &mut Policy| {
-        policy.request_weight_per_minute = 10;
-        policy.failed_verifications_per_minute = 2;
+fn a_refusal_on_sapi_does_not_start_the_day_again_that_forgets_a_ban() {
+    const DAY_MS: i64 = 24 * HOUR_MS;
+    let limiter = limiter(|policy| {
+        policy.request_weight_per_minute = 1;
+        policy.raw_requests_per_5m = 2;
+        policy.ban_after = 1;
+    });
+    let one = address(1);
+    let ban = |now: Timestamp| {
+        assert!(arrive(&limiter, one, 2, now).is_err());
+        banned_until(&limiter, one, now).expect("a ban").micros_since(now) / 60_000_000
     };
-    let before = limiter(changed);
-    let (used, banned) = (address(1), address(2));
-    arrive(&before, used, 7, TURN).expect("room");
-    for _ in 0..21 {
-        let _ = arrive(&before, banned, 10, TURN);
+    assert_eq!(ban(TURN), 2);
+    let end = TURN.plus_millis(120_000);
+    assert_eq!(ban(end), 10, "the second step");
+    let end = end.plus_millis(600_000);
+    let half = end.plus_millis(DAY_MS / 2);
+    for _ in 0..2 {
+        assert!(limiter.weigh_in(one, None, false, half).over.is_none());
     }
-    for _ in 0..5 {
-        let _ = arrive(&before, used, 4, TURN);
+    for _ in 0..3 {
+        assert!(limiter.weigh_in(one, None, false, half).over.is_some(), "refused on `/sapi`");
     }
-    before.set_aside(key(1), used, TURN).expect("room");
-    let held = before.export(TURN);
-
-    let soon = TURN.plus_millis(3000);
-    let after = limiter(changed);
-    after.import(&held, soon);
-    assert_eq!(after.export(soon), held);
-    assert_eq!(banned_until(&after, banned, soon), Some(TURN.plus_millis(120_000)));
-    assert_eq!(arrive(&after, used, 4, soon), Err(Exhausted::RequestWeight));
-    (0..14).for_each(|_| assert!(arrive(&after, used, 4, soon).is_err()));
-    assert!(banned_until(&after, used, soon).is_some(), "refusals before and after add up");
-    assert!(after.set_aside(key(2), used, soon).is_ok());
-    assert!(after.set_aside(key(3), used, soon).is_err());
-
-    let late = TURN.plus_millis(300_000);
-    let next = limiter(changed);
-    next.import(&held, late);
-    assert_eq!(next.export(late).addresses, [], "windows that are over are left behind");
-    assert_eq!(arrive(&next, used, 10, late), Ok(10));
+    assert_eq!(ban(end.plus_millis(DAY_MS)), 10, "a day after the ban one step of two is forgotten");
 }
 
 /// As many threads as may be; each does `work` at the same moment.

@@ -57,4 +57,27 @@ impl Verified {
             slot.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, later).ok()
         });
     }
+
+    /// Which keys verified from where in the last hour, in order.
+    pub(super) fn export(&self, now: Timestamp) -> Vec<((KeyId, IpAddr), Timestamp)> {
+        let mut held = Vec::new();
+        self.0.each(|pair, slot| {
+            let seen = slot.0.load(Ordering::Acquire);
+            if seen != CLOSED && now.as_micros().saturating_sub(seen) <= REMEMBERED_US {
+                held.push((*pair, Timestamp::from_micros(seen)));
+            }
+        });
+        held.sort_unstable_by_key(|(pair, _)| *pair);
+        held
+    }
+
+    /// Takes over what was noted before a restart; nothing was noted later than now.
+    pub(super) fn import(&self, held: &[((KeyId, IpAddr), Timestamp)], now: Timestamp) {
+        for (pair, seen) in held {
+            let seen = seen.as_micros().min(now.as_micros());
+            if now.as_micros().saturating_sub(seen) <= REMEMBERED_US {
+                self.0.restore(*pair, LastSeen(AtomicI64::new(seen)));
+            }
+        }
+    }
 }

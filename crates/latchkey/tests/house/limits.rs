@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use latchkey_admission::limiter::Held;
+use latchkey_admission::limiter::{Held, HeldCount};
 use latchkey_store::guard_state::GuardState;
 use tempfile::TempDir;
 
 use crate::server::{Server, instant, wall_us};
+use crate::signed::Key;
 use crate::wire::{Answer, ask, get};
-use crate::world::{WORLD, trader};
+use crate::world::{WORLD, lender, reader, trader};
 
 /// Longer than any write takes.
 const WRITE: std::time::Duration = std::time::Duration::from_secs(20);
@@ -165,6 +166,62 @@ fn a_new_ban_and_the_counts_that_lead_to_it_outlive_a_kill() {
 }
 
 #[test]
+fn what_was_used_of_endpoints_and_keys_outlives_a_stop_and_a_kill() {
+    let folder = TempDir::new().expect("a folder");
+    let policy = "sapi_ip_weight_per_minute = 3\nsapi_uid_weight_per_minute = 3\nkey_weight_per_minute = 8";
+    let (mut server, world) = with_policy(folder.path(), policy);
+    let calls: [(Key, &str); 3] = [
+        (trader(), "/sapi/v1/account/status"),
+        (trader(), "/sapi/v1/margin/api-key-list"),
+        (lender(), "/latchkey/v1/key"),
+    ];
+    let statuses = |server: &Server| calls.each_ref().map(|(key, path)| key.call(server.api, "GET", path, "").status);
+    let is_kept = |held: &Held| {
+        let full = |count: &HeldCount, limit| count.count == limit;
+        held.endpoints_of_addresses.iter().any(|(_, count)| full(count, 3))
+            && held.endpoints_of_accounts.iter().any(|(_, count)| full(count, 3))
+            && held.keys.iter().any(|(_, count)| full(count, 8))
+    };
+    for is_killed in [false, true] {
+        // A minute that turns on the way is tried again.
+        loop {
+            let minute = this_minute();
+            while statuses(&server) != [429; 3] {}
+            if is_killed {
+                if !kept(&server, minute, is_kept) {
+                    continue;
+                }
+                drop(server);
+            } else {
+                assert_eq!(server.stop().code(), Some(0), "{}", server.log());
+            }
+            server = Server::start(folder.path(), &world);
+            let found = statuses(&server);
+            if this_minute() == minute {
+                assert_eq!(found, [429; 3], "killed: {is_killed}");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_that_is_at_home_stays_so_over_a_restart_in_the_middle_of_a_flood() {
+    let folder = TempDir::new().expect("a folder");
+    let (mut server, world) = with_policy(folder.path(), "failed_verifications_per_minute = 2");
+    let home = |server: &Server| trader().call(server.api, "GET", "/api/v3/account", "").status;
+    assert_eq!(home(&server), 200);
+    assert_eq!(server.stop().code(), Some(0), "{}", server.log());
+    let again = Server::start(folder.path(), &world);
+    let forged = || {
+        let query = format!("timestamp={}&signature={}", wall_us() / 1000, "0".repeat(64));
+        reader().send(again.api, "GET", "/api/v3/account", &query, "").status
+    };
+    assert!((0..20).any(|_| forged() == 429), "strangers have used up what they may");
+    assert_eq!(home(&again), 200);
+}
+
+#[test]
 fn orders_beyond_the_count_are_refused_before_their_other_faults() {
     let folder = TempDir::new().expect("a folder");
     let policy = "orders_per_day = 1\nrequest_weight_per_minute = 77777\nraw_requests_per_5m = 88888";
@@ -241,7 +298,7 @@ fn failed_verifications_stop_strangers_and_not_the_key_that_is_known_here() {
     let forged = || {
         let signature = "0".repeat(64);
         let query = format!("timestamp={}&signature={signature}", wall_us() / 1000);
-        crate::world::reader().send(server.api, "GET", "/api/v3/account", &query, "")
+        reader().send(server.api, "GET", "/api/v3/account", &query, "")
     };
     let answers: Vec<_> = (0..30).map(|_| forged()).collect();
     let refused = answers.iter().find(|answer| answer.status == 429).expect("a refusal");
