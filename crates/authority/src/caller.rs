@@ -7,7 +7,7 @@ use crate::effective::{Standing, key_standing};
 use crate::issue::Case;
 use crate::key::KeyKind;
 use crate::refusal::Refusal;
-use crate::step_up::{FactorSet, StepUp};
+use crate::step_up::{FactorSet, StepUp, StepUpFlaw};
 use core::net::IpAddr;
 use latchkey_protocol::{AccountId, KeyId, Permission, PermissionSet};
 
@@ -40,6 +40,8 @@ pub enum Via {
     },
     /// As the owner, signed in.
     Owner,
+    /// As the owner, by a code that was sent to the account's address: for a new password, and nothing else.
+    SentCode,
     /// As an operator of this name.
     Operator(String),
     /// As the world file of a demo.
@@ -59,6 +61,8 @@ pub(crate) enum Power {
     Hold,
     /// Change one's own factors.
     Own,
+    /// Choose one's own password anew.
+    Password,
     /// Do what comes with time.
     Sweep,
 }
@@ -68,7 +72,7 @@ impl Caller {
     pub fn actor(&self) -> Actor {
         match &self.via {
             Via::Key { key, .. } => Actor::Key { account: self.account, key: *key },
-            Via::Owner => Actor::Owner(self.account),
+            Via::Owner | Via::SentCode => Actor::Owner(self.account),
             Via::Operator(name) => Actor::Operator(name.clone()),
             Via::World => Actor::World,
             Via::System => Actor::System,
@@ -84,7 +88,7 @@ impl Caller {
     pub const fn key(&self) -> Option<KeyId> {
         match self.via {
             Via::Key { key, .. } => Some(key),
-            Via::Owner | Via::Operator(_) | Via::World | Via::System => None,
+            Via::Owner | Via::SentCode | Via::Operator(_) | Via::World | Via::System => None,
         }
     }
 }
@@ -99,7 +103,8 @@ pub(crate) fn authorise(case: &Case<'_>, owner: &Owner<'_>, power: Power) -> Res
     let own = caller.account == owner.account().id;
     let speaks_for = own || Some(caller.account) == owner.account().master;
     match &caller.via {
-        Via::Key { .. } | Via::Owner if !speaks_for => Err(Refusal::NotYourAccount),
+        Via::Key { .. } | Via::Owner | Via::SentCode if !speaks_for => Err(Refusal::NotYourAccount),
+        Via::SentCode if !own || power != Power::Password => Err(Refusal::StepUpWrong(StepUpFlaw::TooWeak)),
         Via::Key { key, kind, effective } => {
             if *kind != KeyKind::Standard {
                 return Err(Refusal::CallerKeyNotStandard);
@@ -116,9 +121,11 @@ pub(crate) fn authorise(case: &Case<'_>, owner: &Owner<'_>, power: Power) -> Res
             }
             if own && power != Power::Special { Err(Refusal::NotBySignedCall) } else { Ok(()) }
         }
-        Via::Owner if power == Power::Own && !own => Err(Refusal::NotYourAccount),
-        Via::Operator(_) if matches!(power, Power::Special | Power::Widen | Power::Own) => Err(Refusal::NotByOperator),
+        Via::Owner if matches!(power, Power::Own | Power::Password) && !own => Err(Refusal::NotYourAccount),
+        Via::Operator(_) if matches!(power, Power::Special | Power::Widen | Power::Own | Power::Password) => {
+            Err(Refusal::NotByOperator)
+        }
         Via::Owner | Via::Operator(_) if power == Power::Sweep => Err(Refusal::OnlyByOperator),
-        Via::Owner | Via::Operator(_) | Via::World | Via::System => Ok(()),
+        Via::Owner | Via::SentCode | Via::Operator(_) | Via::World | Via::System => Ok(()),
     }
 }

@@ -129,7 +129,7 @@ pub struct Committed {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Actor {
-    /// An owner, signed in as this account.
+    /// An owner, signed in as this account, or by a code that was sent to its address.
     Owner(AccountId),
     /// A signed call.
     Key {
@@ -306,6 +306,8 @@ pub enum Action {
     RecoveryCodeUsed,
     /// The password changed.
     PasswordChanged,
+    /// The password was chosen anew, by a code that was sent to the account's address.
+    PasswordReset,
     /// An operator took every second factor away.
     FactorsReset,
     /// An owner signed in.

@@ -194,8 +194,10 @@ impl<P: Ports> Authority<P> {
         let Ask { caller, account, key, action, now, .. } = ask;
         let account = match (&caller.via, refusal) {
             (Via::World | Via::System, _) | (_, Refusal::StepUpNeeded(_)) => return Ok(()),
-            (Via::Owner | Via::Key { .. }, Refusal::NotYourAccount | Refusal::AccountUnknown) => caller.account,
-            (Via::Owner | Via::Key { .. } | Via::Operator(_), _) => account,
+            (Via::Owner | Via::SentCode | Via::Key { .. }, Refusal::NotYourAccount | Refusal::AccountUnknown) => {
+                caller.account
+            }
+            (Via::Owner | Via::SentCode | Via::Key { .. } | Via::Operator(_), _) => account,
         };
         let event = AuditEvent {
             at: now,

@@ -4,6 +4,7 @@
 //! Whether an address has an account cannot be told from the answers. A second factor stays what it is: whoever reads
 //! the owner's letters alone still cannot sign in where one is enrolled.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -11,6 +12,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use latchkey_authority::account::{Account, PasswordHash};
 use latchkey_authority::caller::{Caller, Via};
+use latchkey_authority::change::{Action, Outcome};
 use latchkey_authority::ports::{Ports, Shelf, ShelfKind};
 use latchkey_authority::step_up::{Factor, FactorSet, StepUp};
 use latchkey_protocol::AccountId;
@@ -19,7 +21,7 @@ use utoipa::ToSchema;
 
 use crate::api::factors::check_password;
 use crate::attempts::{self, Counter};
-use crate::console::Console;
+use crate::console::{Console, Fact};
 use crate::factor;
 use crate::factor::code::{SentCode, Try};
 use crate::problem::{self, Problem};
@@ -126,16 +128,28 @@ pub(crate) async fn finish<P: Ports + 'static>(
     if !console.replace(ShelfKind::Ceremony, &token, &item, &encode(&reset)).await? {
         return Err(problem::BUSY.into());
     }
-    let (Try::Right, Some(account)) = (tried, reset.account) else { return Err(factor::refused()) };
+    let (Try::Right, Some(account)) = (tried, reset.account) else {
+        if let Some(account) = reset.account {
+            // Not awaited: the time of the answer must not tell that there is an account.
+            tokio::spawn(note_failure(Arc::clone(&console), account, source.address()));
+        }
+        return Err(factor::refused());
+    };
     reserved.right(ports, now).await?;
     let hash = PasswordHash::new(console.hash_password(given.password).await?);
-    // Nobody is signed in: the rule acts, and the record says by which proof.
+    // Nobody is signed in: the record says by which proof the owner was known.
     let proof = StepUp::proven([0; 32], FactorSet::EMPTY.with(Factor::EmailCode), now);
-    let caller = Caller { account, from: source.address(), via: Via::System, step_up: Some(proof), claim: None };
+    let caller = Caller { account, from: source.address(), via: Via::SentCode, step_up: Some(proof), claim: None };
     console.authority().change_password(&caller, account, hash, now).await?;
     console.shelf().take(ShelfKind::Ceremony, token.key(), now).await?;
     console.shelf().remove_owner(ShelfKind::Session, account).await?;
     Ok(done())
+}
+
+async fn note_failure<P: Ports + 'static>(console: Arc<Console<P>>, account: AccountId, from: Option<IpAddr>) {
+    let outcome = Outcome::Refused(factor::refused().row().name.to_owned());
+    let with = FactorSet::EMPTY.with(Factor::EmailCode);
+    console.note(Fact { account, from, action: Action::PasswordReset, outcome, with }).await;
 }
 
 fn encode(reset: &Reset) -> Vec<u8> {

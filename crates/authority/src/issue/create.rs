@@ -169,7 +169,7 @@ pub(super) fn check_callers_ips(case: &Case<'_>, ip: &IpRestriction) -> Result<(
 pub(super) const fn forms(case: &Case<'_>) -> IpForms {
     match case.caller.via {
         Via::Key { .. } => IpForms::Addresses,
-        Via::Owner | Via::Operator(_) | Via::World | Via::System => IpForms::AddressesAndNetworks,
+        Via::Owner | Via::SentCode | Via::Operator(_) | Via::World | Via::System => IpForms::AddressesAndNetworks,
     }
 }
 

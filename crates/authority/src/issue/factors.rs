@@ -35,7 +35,8 @@ pub enum FactorChange {
 /// # Errors
 /// [`Refusal`]: the caller, who is the owner alone; the factor; the proof.
 pub fn change_factors(case: Case<'_>, change: &FactorChange, subs: &[Loaded]) -> Result<Change, Refusal> {
-    authorise(&case, &case.owner()?, Power::Own)?;
+    let power = if matches!(change, FactorChange::SetPassword(_)) { Power::Password } else { Power::Own };
+    authorise(&case, &case.owner()?, power)?;
     if matches!(case.caller.via, Via::Key { .. }) {
         return Err(Refusal::NotBySignedCall);
     }
@@ -44,7 +45,13 @@ pub fn change_factors(case: Case<'_>, change: &FactorChange, subs: &[Loaded]) ->
     if stored.has_factor() && !account.has_factor() && has_living_keys(&case, subs) {
         return Err(Refusal::LastFactor);
     }
-    let (kind, action, what) = described(change, stored);
+    let (kind, action, what) = match (change, &case.caller.via) {
+        (FactorChange::SetPassword(_), Via::SentCode) => {
+            let what = "The password was chosen anew, by a code that was sent to this address.";
+            (IntentKind::ChangePassword, Action::PasswordReset, what)
+        }
+        _ => described(change, stored),
+    };
     case.confirm(kind, asked(change))?;
     let draft = Draft::new(case).account(account).tell(NoticeKind::Factors, None, what);
     Ok(draft.finish(action, AnswerAfter::Local, Direction::Widening))

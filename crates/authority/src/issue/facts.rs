@@ -142,7 +142,7 @@ fn check_power(case: &Case<'_>, edit: &AccountEdit) -> Result<(), Refusal> {
             Err(Refusal::NotBySignedCall)
         }
         Via::Operator(_) if edit.controls == Some(false) => Err(Refusal::NotByOperator),
-        Via::Owner | Via::Key { .. } | Via::Operator(_) | Via::World | Via::System => Ok(()),
+        Via::Owner | Via::SentCode | Via::Key { .. } | Via::Operator(_) | Via::World | Via::System => Ok(()),
     }
 }
 

@@ -146,7 +146,7 @@ pub(super) fn doer(case: &Case<'_>) -> &'static str {
     match case.caller.via {
         Via::Key { .. } => "a signed call",
         Via::Operator(_) => "an operator",
-        Via::Owner | Via::World | Via::System => "its owner",
+        Via::Owner | Via::SentCode | Via::World | Via::System => "its owner",
     }
 }
 
@@ -155,6 +155,6 @@ pub(super) fn tell_of_others<'a>(draft: Draft<'a>, case: &Case<'_>, key: Option<
     match case.caller.via {
         Via::Key { .. } => draft.tell(NoticeKind::SignedCall, key, text),
         Via::Operator(_) => draft.tell(NoticeKind::Operator, key, text),
-        Via::Owner | Via::World | Via::System => draft,
+        Via::Owner | Via::SentCode | Via::World | Via::System => draft,
     }
 }

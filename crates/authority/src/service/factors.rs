@@ -2,7 +2,7 @@
 
 use super::{Ask, Authority, AuthorityError, Reach};
 use crate::account::{Passkey, PasswordHash, RecoveryCode, Sealed};
-use crate::caller::Caller;
+use crate::caller::{Caller, Via};
 use crate::change::Action;
 use crate::issue::{self, FactorChange};
 use crate::ports::Ports;
@@ -86,7 +86,9 @@ impl<P: Ports> Authority<P> {
         hash: PasswordHash,
         now: Timestamp,
     ) -> Result<(), AuthorityError> {
-        self.change_factors(caller, account, FactorChange::SetPassword(hash), Action::PasswordChanged, now).await
+        let reset = matches!(caller.via, Via::SentCode);
+        let action = if reset { Action::PasswordReset } else { Action::PasswordChanged };
+        self.change_factors(caller, account, FactorChange::SetPassword(hash), action, now).await
     }
 
     async fn change_factors(

@@ -10,6 +10,7 @@ mod house;
 mod keys;
 mod limits;
 mod requests;
+mod reset;
 mod sign_in;
 mod step_up;
 mod values;

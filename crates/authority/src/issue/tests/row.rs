@@ -143,6 +143,8 @@ impl Row<'_> {
             "operator" => (1, Via::Operator("olga".into())),
             "world" => (1, Via::World),
             "system" => (1, Via::System),
+            "sent-code" => (1, Via::SentCode),
+            "sent-code-elsewhere" => (77, Via::SentCode),
             "stranger" => (77, Via::Owner),
             "stranger-key" => (77, signed(KeyKind::Standard)),
             "master" => (9, Via::Owner),

@@ -1,0 +1,73 @@
+//! Choosing a password by a code that was sent.
+
+use latchkey_authority::change::{Action, Actor, AuditEvent, Outcome};
+use latchkey_authority::step_up::{Factor, FactorSet};
+use latchkey_protocol::AccountId;
+use serde_json::{Value, json};
+
+use crate::client::{Console, Reply};
+use crate::house::HOME;
+
+const NEW: &str = "a password that alice forgot less";
+
+async fn begin(console: &Console, email: &str) -> Value {
+    let begun = console.send("POST", "/v1/password/reset", &[], Some(json!({ "email": email }))).await;
+    assert_eq!(begun.status, 202, "{begun:?}");
+    // The letter is sent beside the answer.
+    tokio::task::yield_now().await;
+    begun.body["reset"].clone()
+}
+
+async fn finish(console: &Console, reset: &Value, code: &str) -> Reply {
+    let body = json!({ "reset": reset, "code": code, "password": NEW });
+    let reply = console.send("POST", "/v1/password/reset/finish", &[], Some(body)).await;
+    tokio::task::yield_now().await;
+    reply
+}
+
+fn sent_code(console: &Console) -> String {
+    let mail = console.house.0.mail.lock().unwrap();
+    let (to, text) = mail.last().expect("a letter");
+    assert_eq!(to, "alice@example.com");
+    let code = text.split_whitespace().find(|word| word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_digit()));
+    code.expect("a code").to_owned()
+}
+
+fn resets(console: &Console) -> Vec<AuditEvent> {
+    console.house.audit().into_iter().filter(|event| event.action == Action::PasswordReset).collect()
+}
+
+#[tokio::test]
+async fn a_reset_is_audited_as_the_owners_by_a_code_from_an_address() {
+    let console = Console::new().await;
+    let alice = console.alice().await;
+    let reset = begin(&console, "alice@example.com").await;
+    let code = sent_code(&console);
+    assert_eq!(finish(&console, &reset, &code).await.status, 204);
+    let events = resets(&console);
+    let [event] = events.as_slice() else { panic!("one record: {events:?}") };
+    assert_eq!(event.who, Actor::Owner(AccountId(1)));
+    assert_eq!((event.from, &event.outcome), (Some(HOME), &Outcome::Done));
+    assert_eq!(event.with, FactorSet::EMPTY.with(Factor::EmailCode));
+    assert_eq!(alice.get("/v1/session").await.problem(), "sign-in-needed", "every session ends");
+    let needed = console.password("alice@example.com", NEW).await;
+    assert_eq!(needed.body["factors"], json!(["totp"]), "a second factor stays what it is");
+}
+
+#[tokio::test]
+async fn a_wrong_code_is_audited_and_changes_nothing() {
+    let console = Console::new().await;
+    let reset = begin(&console, "alice@example.com").await;
+    let before = console.house.account(1);
+    assert_eq!(finish(&console, &reset, "00000000").await.problem(), "proof-refused");
+    let events = resets(&console);
+    let [event] = events.as_slice() else { panic!("one record: {events:?}") };
+    assert_eq!((event.from, event.account), (Some(HOME), AccountId(1)));
+    assert_eq!(event.outcome, Outcome::Refused("proof-refused".to_owned()));
+    assert_eq!(console.house.account(1), before);
+    console.house.forgive();
+    // Of nobody, nothing is written.
+    let nobody = begin(&console, "nobody@example.com").await;
+    assert_eq!(finish(&console, &nobody, "00000000").await.problem(), "proof-refused");
+    assert_eq!(resets(&console).len(), 1);
+}
