@@ -8,13 +8,22 @@ use anyhow::{Context, Result};
 use crate::count::{Count, Runner};
 use crate::python;
 use crate::run::{Outcome, Run, cargo, execute, execute_reading, root, target};
-use crate::rust::PROFILE;
+use crate::rust::{FEATURES, PROFILE};
 
 /// Builds the binary and runs the suites; `kills` is the count of the crash test.
 pub(crate) fn steps(run: &mut Run, kills: &str) {
     let built = run.step("server binary", |_| {
         // With the tests' targets, so that the features and with them the artifacts are those of the unit tests.
-        execute(&mut cargo(&["build", "--workspace", "--bins", "--tests", "--profile", PROFILE]))?;
+        execute(&mut cargo(&[
+            "build",
+            "--workspace",
+            "--bins",
+            "--tests",
+            "--features",
+            FEATURES,
+            "--profile",
+            PROFILE,
+        ]))?;
         Ok(Outcome::Passed)
     });
     for (name, folder) in [("foreign clients", "foreign"), ("management API", "schema"), ("kill -9", "crash")] {

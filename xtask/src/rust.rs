@@ -8,6 +8,8 @@ use crate::setup::{DENY, NEXTEST, installed};
 
 /// The one profile of everything that is not a release: optimised dependencies, no debug information.
 pub(crate) const PROFILE: &str = "ci";
+/// What the checks build besides the default, in every step alike, so that nothing is built twice.
+pub(crate) const FEATURES: &str = "latchkey/parquet";
 
 pub(crate) fn format(run: &mut Run) {
     run.step("format", |_| {
@@ -18,7 +20,18 @@ pub(crate) fn format(run: &mut Run) {
 
 pub(crate) fn clippy(run: &mut Run) {
     run.step("clippy", |_| {
-        let lints = ["clippy", "--workspace", "--all-targets", "--profile", PROFILE, "--", "-D", "warnings"];
+        let lints = [
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--features",
+            FEATURES,
+            "--profile",
+            PROFILE,
+            "--",
+            "-D",
+            "warnings",
+        ];
         execute(&mut cargo(&lints))?;
         Ok(Outcome::Passed)
     });
@@ -26,7 +39,7 @@ pub(crate) fn clippy(run: &mut Run) {
 
 pub(crate) fn documentation(run: &mut Run) {
     run.step("documentation", |_| {
-        let mut command = cargo(&["doc", "--workspace", "--no-deps", "--profile", PROFILE]);
+        let mut command = cargo(&["doc", "--workspace", "--no-deps", "--features", FEATURES, "--profile", PROFILE]);
         execute(command.env("RUSTDOCFLAGS", "-D warnings"))?;
         Ok(Outcome::Passed)
     });
@@ -61,11 +74,23 @@ fn advisories() -> Result<Outcome> {
 pub(crate) fn tests(run: &mut Run, cases: Option<&str>) {
     run.step("tests", |count| {
         let (runner, mut command) = if installed(&NEXTEST) {
-            let nextest = ["nextest", "run", "--workspace", "--cargo-profile", PROFILE, "--no-fail-fast"];
+            let nextest =
+                ["nextest", "run", "--workspace", "--features", FEATURES, "--cargo-profile", PROFILE, "--no-fail-fast"];
             (Runner::Nextest, cargo(&nextest))
         } else {
             println!("{}: `cargo test` runs the tests instead", NEXTEST.missing());
-            let plain = ["test", "--workspace", "--profile", PROFILE, "--no-fail-fast", "--lib", "--bins", "--tests"];
+            let plain = [
+                "test",
+                "--workspace",
+                "--features",
+                FEATURES,
+                "--profile",
+                PROFILE,
+                "--no-fail-fast",
+                "--lib",
+                "--bins",
+                "--tests",
+            ];
             (Runner::CargoTest, cargo(&plain))
         };
         if let Some(cases) = cases.filter(|_| std::env::var_os("LATCHKEY_PROOF_CASES").is_none()) {
@@ -78,7 +103,8 @@ pub(crate) fn tests(run: &mut Run, cases: Option<&str>) {
 
 pub(crate) fn doc_tests(run: &mut Run) {
     run.step("doc tests", |count| {
-        let mut command = cargo(&["test", "--workspace", "--doc", "--profile", PROFILE, "--no-fail-fast"]);
+        let mut command =
+            cargo(&["test", "--workspace", "--features", FEATURES, "--doc", "--profile", PROFILE, "--no-fail-fast"]);
         execute_reading(&mut command, |line| count.read(Runner::CargoTest, line))?;
         Ok(Outcome::Passed)
     });

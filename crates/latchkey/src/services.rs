@@ -32,7 +32,11 @@ impl House {
 
 /// The formats of exports that this program was built with.
 fn formats() -> Vec<Arc<dyn Format>> {
-    vec![Arc::new(Csv)]
+    vec![
+        Arc::new(Csv),
+        #[cfg(feature = "parquet")]
+        Arc::new(latchkey_export_parquet::Parquet),
+    ]
 }
 
 /// The audit chain, as its owners read it.

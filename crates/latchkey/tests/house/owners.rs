@@ -196,6 +196,14 @@ impl Alice {
         assert_eq!((count(""), count(",answered,"), count(",disabled,")), (3, 1, 1), "{text}");
         let again = self.run(&export, &[]);
         assert!(again.0 == 1 && again.2.contains("calls.csv"), "a file that is there stays: {again:?}");
+        let sheet = format!("{file}.parquet");
+        let parquet = self.run(&["calls", "export", "--format", "parquet", "--key", "bot", "--out", &sheet], &[]);
+        if cfg!(feature = "parquet") {
+            let bytes = fs::read(&sheet).unwrap_or_else(|_| panic!("{parquet:?}"));
+            assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+        } else {
+            assert_eq!(parquet.0, 1, "the program is built without it: {parquet:?}");
+        }
         let absent = format!("{file}.none");
         let unknown = self.run(&["calls", "export", "--format", "xlsx", "--out", &absent], &[]);
         assert!(unknown.0 == 1 && unknown.2.contains("`format` is one of `csv`"), "{unknown:?}");
