@@ -309,6 +309,77 @@ fn failed_verifications_stop_strangers_and_not_the_key_that_is_known_here() {
     assert_eq!(known(), 200);
 }
 
+/// What `run` finds on a server with this policy and these keys, all of it within one minute; a minute that turns
+/// meanwhile is tried again on another server.
+fn within_a_minute<T>(policy: &str, keys: &str, run: impl Fn(&Server) -> T) -> T {
+    loop {
+        let folder = TempDir::new().expect("a folder");
+        let (server, _) = with_world(folder.path(), policy, keys);
+        let minute = this_minute();
+        let found = run(&server);
+        if this_minute() == minute {
+            return found;
+        }
+    }
+}
+
+/// A greedy key sends 100 calls of weight 1, then its neighbour sends 20; the answers of both.
+fn greedy_and_neighbour(server: &Server) -> (Vec<Answer>, Vec<Answer>) {
+    let call = |key: &Key| key.call(server.api, "GET", "/latchkey/v1/key", "");
+    ((0..100).map(|_| call(&trader())).collect(), (0..20).map(|_| call(&reader())).collect())
+}
+
+fn passed(answers: &[Answer]) -> usize {
+    answers.iter().filter(|answer| answer.status == 200).count()
+}
+
+#[test]
+fn one_key_behind_a_shared_address_does_not_starve_its_neighbour() {
+    let policy = "request_weight_per_minute = 40\nkey_share_percent = 50\n";
+    let (greedy, neighbour) = within_a_minute(policy, "", greedy_and_neighbour);
+    assert_eq!((passed(&greedy), passed(&neighbour)), (20, 20));
+    for refused in greedy.iter().filter(|answer| answer.status != 200) {
+        assert_eq!((refused.status, refused.code()), (429, Some(-1003)), "{}", refused.text());
+        assert!(refused.text().contains("current limit is 20 request weight per 1 MINUTE."), "{}", refused.text());
+        assert!((1..=60).contains(&number(refused, "retry-after")));
+        assert_eq!(number(refused, "x-mbx-used-weight-1m"), 20, "what it may not use is given back");
+    }
+    assert_eq!(number(neighbour.last().expect("answers"), "x-mbx-used-weight-1m"), 40);
+}
+
+#[test]
+fn without_that_policy_who_comes_first_is_served_first() {
+    // The 20 refusals that lead to a ban are not what is asked here.
+    let policy = "request_weight_per_minute = 40\nban_after = 0\n";
+    let (greedy, neighbour) = within_a_minute(policy, "", greedy_and_neighbour);
+    assert_eq!((passed(&greedy), passed(&neighbour)), (40, 0));
+}
+
+#[test]
+fn a_keys_own_budget_holds_over_addresses_and_families() {
+    let keys = format!(
+        "\n[[account.key]]\nlabel = \"roaming\"\ntype = \"hmac\"\npermissions = [\"reading\"]\n\
+         api_key = \"{0:064}\"\nsecret_key = \"{0:064}\"\n",
+        140
+    );
+    let roaming = Key::hmac(&format!("{:064}", 140), &format!("{:064}", 140));
+    let (answers, neighbour) = within_a_minute("key_weight_per_minute = 12\n", &keys, |server| {
+        let mut answers = Vec::new();
+        for round in 0..10 {
+            for path in ["/latchkey/v1/key", "/sapi/v1/account/status"] {
+                answers.push(roaming.call_from([127, 0, 0, 1 + round], server.api, path));
+            }
+        }
+        (answers, reader().call(server.api, "GET", "/latchkey/v1/key", ""))
+    });
+    assert_eq!(passed(&answers), 12);
+    for refused in &answers[12..] {
+        assert_eq!((refused.status, refused.code()), (429, Some(-1003)), "{}", refused.text());
+        assert!(refused.text().contains("current limit is 12 request weight per 1 MINUTE."), "{}", refused.text());
+    }
+    assert_eq!(neighbour.status, 200, "another key of the same account has its own");
+}
+
 #[test]
 fn a_tier_changes_the_limits_of_accounts_alone() {
     let folder = TempDir::new().expect("a folder");

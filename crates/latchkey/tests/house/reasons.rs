@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use crate::desk::command;
 use crate::server::{Server, instant};
-use crate::signed::{Key, stamped};
-use crate::wire::{Answer, ask_from, get};
+use crate::signed::Key;
+use crate::wire::{Answer, get};
 use crate::world::{lender, reader, trader};
 use town::Town;
 
@@ -100,20 +100,12 @@ fn path(id: &str) -> String {
     format!("/latchkey/v1/refusals/{id}")
 }
 
-/// Asks for a refusal from an address of this machine's own.
-fn find(server: &Server, key: &Key, from: [u8; 4], id: &str) -> Answer {
-    let (payload, path, host, name) = (stamped(""), path(id), server.api, &key.api_key);
-    let signature = key.sign_encoded(&payload);
-    let target = format!("{path}?{payload}&signature={signature}");
-    ask_from(from, host, &format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nX-MBX-APIKEY: {name}\r\n\r\n"))
-}
-
 /// What an owner reads. Records are written a moment after the answer.
 fn read(server: &Server, key: &Key, from: [u8; 4], id: &str) -> Value {
     let (_nobody, told) = mpsc::channel::<()>();
     let deadline = instant() + WRITE;
     loop {
-        let answer = find(server, key, from, id);
+        let answer = key.call_from(from, server.api, &path(id));
         if answer.status == 200 {
             return answer.json();
         }

@@ -7,7 +7,7 @@ use latchkey_crypto::secret::SecretKey;
 use latchkey_crypto::sign::Signer;
 
 use crate::server::wall_us;
-use crate::wire::{Answer, ask};
+use crate::wire::{Answer, ask, ask_from};
 
 /// A key as its holder has it.
 pub(crate) struct Key {
@@ -54,6 +54,14 @@ impl Key {
                  Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{body}"
             ),
         )
+    }
+
+    /// A right GET without parameters, from an address of this machine's own.
+    pub(crate) fn call_from(&self, from: [u8; 4], to: SocketAddr, path: &str) -> Answer {
+        let (key, payload) = (&self.api_key, stamped(""));
+        let signature = self.sign_encoded(&payload);
+        let target = format!("{path}?{payload}&signature={signature}");
+        ask_from(from, to, &format!("GET {target} HTTP/1.1\r\nHost: {to}\r\nX-MBX-APIKEY: {key}\r\n\r\n"))
     }
 
     /// A right request: parameters in the query, signed now.

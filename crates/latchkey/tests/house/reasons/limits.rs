@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use super::town::numbered;
-use super::{Book, check, find, read};
+use super::{Book, check, path, read};
 use crate::limits::with_world;
 use crate::server::{Server, wall_us};
 use crate::signed::Key;
@@ -88,7 +88,6 @@ fn banned(server: &Server, key: &Key) {
     let id = ban.header("x-mbx-uuid").expect("an id").to_owned();
     let counted = "latchkey_calls_total{end=\"rejected\",stage=\"limits\",reason=\"banned\"} 1\n";
     assert!(get(server.ops, "/metrics", "").text().contains(counted));
-    let from = [127, 0, 0, 40];
-    let answer = find(server, &numbered(READER), from, &id);
+    let answer = numbered(READER).call_from([127, 0, 0, 40], server.api, &path(&id));
     assert_eq!((answer.status, answer.code()), (404, Some(-1000)), "{}", answer.text());
 }
