@@ -65,6 +65,8 @@ pub(crate) enum Power {
     Password,
     /// Do what comes with time.
     Sweep,
+    /// Bring standard keys in from a file.
+    Import,
 }
 
 impl Caller {
@@ -95,14 +97,15 @@ impl Caller {
 
 /// Refuses a caller that may not do this to the account of `case`.
 ///
-/// A master acts on its sub-accounts. Operators never make, widen or enable a customer's key. A signed call reaches
-/// special keys, and the standard keys of sub-accounts, but never the standard keys of its own account.
+/// A master acts on its sub-accounts. Operators never make, widen or enable a customer's key, save by an import, which
+/// nobody but them may do. A signed call reaches special keys, and the standard keys of sub-accounts, but never the standard keys of its own account.
 /// Source: SAPI change log, 2021-11-17: no endpoint lets a key edit itself.
 pub(crate) fn authorise(case: &Case<'_>, owner: &Owner<'_>, power: Power) -> Result<(), Refusal> {
     let caller = case.caller;
     let own = caller.account == owner.account().id;
     let speaks_for = own || Some(caller.account) == owner.account().master;
     match &caller.via {
+        Via::Key { .. } | Via::Owner | Via::SentCode if power == Power::Import => Err(Refusal::OnlyByOperator),
         Via::Key { .. } | Via::Owner | Via::SentCode if !speaks_for => Err(Refusal::NotYourAccount),
         Via::SentCode if !own || power != Power::Password => Err(Refusal::StepUpWrong(StepUpFlaw::TooWeak)),
         Via::Key { key, kind, effective } => {

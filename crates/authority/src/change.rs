@@ -6,9 +6,10 @@ use crate::account::Account;
 use crate::claim::Settled;
 use crate::key::KeyRecord;
 use crate::step_up::FactorSet;
-use crate::stored::{hex, key_id, optional_key_id};
+use crate::stored::{Stored as _, hex, key_id, optional_key_id};
 use crate::view::{AccountSummary, KeySummary};
 use core::net::IpAddr;
+use latchkey_crypto::digest::sha256_framed;
 use latchkey_protocol::{AccountId, Amount, Asset, KeyId, Timestamp, TradingAccount};
 use serde::{Deserialize, Serialize};
 
@@ -254,6 +255,17 @@ pub struct ImportSummary {
     /// SHA-256 over the stored records, accounts before keys, in their order.
     #[serde(with = "hex")]
     pub digest: [u8; 32],
+}
+
+impl ImportSummary {
+    /// What a batch of new records is.
+    pub fn of(accounts: &[Account], keys: &[KeyRecord]) -> Self {
+        /// Says what is hashed.
+        const DOMAIN: &[u8] = b"latchkey import 1";
+        let records: Vec<_> = accounts.iter().map(Account::encode).chain(keys.iter().map(KeyRecord::encode)).collect();
+        let parts: Vec<&[u8]> = core::iter::once(DOMAIN).chain(records.iter().map(Vec::as_slice)).collect();
+        Self { accounts: accounts.len() as u64, keys: keys.len() as u64, digest: sha256_framed(&parts) }
+    }
 }
 
 /// What was done.

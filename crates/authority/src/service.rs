@@ -22,10 +22,13 @@ use latchkey_protocol::{AccountId, ApiKey, KeyId, Timestamp};
 
 mod accounts;
 mod factors;
+mod import;
 mod keys;
 mod lookup;
 mod special;
 mod time;
+
+pub use import::{ImportError, ImportRow, Imported};
 
 /// The service that every door asks: consoles, signed endpoints, worlds.
 pub struct Authority<P> {

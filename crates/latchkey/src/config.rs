@@ -89,6 +89,8 @@ pub struct Ops {
     pub names: Vec<String>,
     /// `[ops.tls]`.
     pub tls: Option<Tls>,
+    /// `imports`: whether operators may bring customers' keys in from a file.
+    pub imports: bool,
 }
 
 /// A certificate and its key.
@@ -223,7 +225,7 @@ impl Config {
                 behind_proxy: proxies(&source, &file.console.behind_proxy)?,
                 address_from: file.console.address_from,
             },
-            ops: Ops { names: file.ops.names, tls: file.ops.tls.map(tls) },
+            ops: Ops { names: file.ops.names, tls: file.ops.tls.map(tls), imports: file.ops.imports },
             keys: Keys {
                 encryption_key_file: path(file.keys.encryption_key_file),
                 audit_key_file: path(file.keys.audit_key_file),
@@ -334,6 +336,7 @@ struct OpsTable {
     listen: Option<Listen>,
     names: Vec<String>,
     tls: Option<Tls>,
+    imports: bool,
 }
 
 #[derive(Deserialize)]

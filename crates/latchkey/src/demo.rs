@@ -98,6 +98,7 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
         ops: Door { address: addresses.ops.0, names: Vec::new(), tls: None, proxies: None },
         operators: vec![("demo".to_owned(), sha256(token.as_bytes()))],
         sandbox: true,
+        imports: true,
         channels: Channels::kept(Arc::clone(&house.clock) as _),
     };
     let open = listen::open(house, sequencing, listeners).await?;

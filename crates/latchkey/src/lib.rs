@@ -11,6 +11,7 @@ pub mod demo;
 pub mod descriptors;
 pub mod drivers;
 pub mod guard;
+pub mod import;
 pub mod listen;
 pub mod logging;
 pub mod mail;

@@ -51,6 +51,8 @@ pub struct Listeners {
     pub operators: Vec<(String, [u8; 32])>,
     /// Whether the sandbox calls exist.
     pub sandbox: bool,
+    /// Whether operators may import keys.
+    pub imports: bool,
     /// The ways to owners.
     pub channels: Channels,
 }
@@ -142,6 +144,7 @@ pub async fn open(house: House, sequencing: Sequencing, listeners: Listeners) ->
         tls: None,
         peers: listeners.console_proxies.as_ref().map(peers),
         proxies: listeners.console_proxies,
+        long_bodies: &[],
         bounds: Bounds::STANDARD,
     };
     tasks.spawn(pages.serve(console, stopped.clone()));
@@ -152,6 +155,7 @@ pub async fn open(house: House, sequencing: Sequencing, listeners: Listeners) ->
         house: Arc::clone(&house),
         operators: listeners.operators.into(),
         sandbox: listeners.sandbox,
+        imports: listeners.imports,
         mailbox: channels.mailbox,
         mail: channels.mail.clone(),
         origin: origin.clone(),
@@ -161,6 +165,7 @@ pub async fn open(house: House, sequencing: Sequencing, listeners: Listeners) ->
         tls: listeners.ops.tls.map(TlsAcceptor::from),
         peers: None,
         proxies: None,
+        long_bodies: ops::LONG_BODIES,
         bounds: Bounds::STANDARD,
     };
     tasks.spawn(pages.serve(ops, stopped.clone()));

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use latchkey::cli::{account, audit, call, calls, doctor, key, keygen, session, sign, token};
+use latchkey::cli::{account, audit, call, calls, doctor, import, key, keygen, session, sign, token};
 use latchkey::{demo, serve};
 
 #[global_allocator]
@@ -45,6 +45,8 @@ enum Verb {
     Token(token::Args),
     /// Export and verify the audit records
     Audit(audit::Args),
+    /// Bring keys in from a file
+    Import(import::Args),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Verb::Account(args) => account::run(args),
         Verb::Token(args) => token::run(args),
         Verb::Audit(args) => audit::run(args),
+        Verb::Import(args) => import::run(args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -1,10 +1,12 @@
 //! The operators' door: health and metrics for everyone on the machine, everything else behind a token.
 //!
 //! An operator states facts of accounts, freezes, disables and deletes. No route here makes, widens or enables a
-//! customer's key, shows a secret, or stands in for what an owner must confirm: the authority refuses it besides.
+//! customer's key, shows a secret, or stands in for what an owner must confirm: the authority refuses it besides. The
+//! one exception brings existing keys in from a file, where the configuration allows it.
 
 mod accounts;
 mod audit;
+mod imports;
 mod keys;
 mod mailbox;
 pub(crate) mod operator;
@@ -31,6 +33,10 @@ use serde_json::{Value, json};
 use crate::assemble::House;
 use crate::mail::mailbox::Mailbox;
 
+/// Routes whose bodies may take as long as they keep coming.
+pub const LONG_BODIES: &[&str] = &[IMPORT_KEYS];
+const IMPORT_KEYS: &str = "/ops/v1/imports/keys";
+
 /// What the routes need.
 #[derive(Clone)]
 pub struct Ops {
@@ -40,6 +46,8 @@ pub struct Ops {
     pub operators: Configured,
     /// Whether the sandbox calls exist.
     pub sandbox: bool,
+    /// Whether keys may be imported.
+    pub imports: bool,
     /// The mailbox, where one is.
     pub mailbox: Option<Arc<Mailbox>>,
     /// What sends letters.
@@ -84,6 +92,7 @@ pub fn router(ops: Ops, guard: guard::Guard) -> Router {
         .merge(scoped(Scope::AccountsWrite, write))
         .merge(scoped(Scope::KeysHold, hold))
         .merge(scoped(Scope::AuditRead, audit))
+        .merge(scoped(Scope::Imports, Router::new().route(IMPORT_KEYS, post(imports::keys))))
         .merge(scoped(Scope::Tokens, tokens));
     let mut open = Router::new().route("/health", get(health)).route("/metrics", get(metrics));
     if ops.mailbox.is_some() {

@@ -80,6 +80,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         },
         operators: config.operator_hashes()?.into_iter().collect(),
         sandbox: config.venue.sandbox_calls,
+        imports: config.ops.imports,
         channels: channels(&config)?,
     };
     let plan = Plan {

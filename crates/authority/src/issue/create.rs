@@ -89,25 +89,36 @@ pub enum MintedProof {
 pub fn create_key(case: Case<'_>, new: &NewKey, minted: &Minted) -> Result<Change, Refusal> {
     let owner = case.owner()?;
     authorise(&case, &owner, Power::Widen)?;
-    check_signed_creation(&case)?;
-    let at = creation_time(&case, new.created)?;
-    let label = Label::parse(&new.label).map_err(Refusal::Label)?;
-    let ip = restriction(&case, new.ips.as_deref(), forms(&case))?;
-    check_symbols(&case, new.symbols.as_deref())?;
-    let material = material(minted)?;
-    check_account(&owner)?;
-    check_count(&case, at)?;
-    check_callers_ips(&case, &ip)?;
-
-    let mut record = record(&case, &owner, minted, Parts { at, label, material, ip });
-    record.permissions = new.permissions;
-    record.symbols = new.symbols.clone().or(record.symbols);
-    (record.accepts, record.replay) = (new.fixed.accepts, new.fixed.replay);
-    check_permissions(&case, &owner, &record, new.permissions, at)?;
+    let record = standard(&case, &owner, new, minted)?;
     let withdraws = new.permissions.contains(Permission::Withdrawals);
     let kind = if withdraws { IntentKind::GrantWithdrawals } else { IntentKind::CreateKey };
     case.confirm_widening(kind, asked(&record))?;
     Ok(made(Draft::new(case), &case, record, Action::KeyCreated))
+}
+
+/// The standard key that is asked for, once every rule but the proof allows it.
+pub(super) fn standard(
+    case: &Case<'_>,
+    owner: &Owner<'_>,
+    new: &NewKey,
+    minted: &Minted,
+) -> Result<KeyRecord, Refusal> {
+    check_signed_creation(case)?;
+    let at = creation_time(case, new.created)?;
+    let label = Label::parse(&new.label).map_err(Refusal::Label)?;
+    let ip = restriction(case, new.ips.as_deref(), forms(case))?;
+    check_symbols(case, new.symbols.as_deref())?;
+    let material = material(minted)?;
+    check_account(owner)?;
+    check_count(case, at)?;
+    check_callers_ips(case, &ip)?;
+
+    let mut record = record(case, owner, minted, Parts { at, label, material, ip });
+    record.permissions = new.permissions;
+    record.symbols = new.symbols.clone().or(record.symbols);
+    (record.accepts, record.replay) = (new.fixed.accepts, new.fixed.replay);
+    check_permissions(case, owner, &record, new.permissions, at)?;
+    Ok(record)
 }
 
 /// Decides on a tax report key: it reads history and reports, nothing else, and there is one of an account.

@@ -163,7 +163,8 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn notices<'a>(
+/// A notice for the owner of an account; one for its master too.
+pub(super) fn notices<'a>(
     of: &'a Loaded,
     kind: NoticeKind,
     key: Option<KeyId>,

@@ -13,6 +13,7 @@ use house::{Event, House, now_or_never};
 use latchkey_protocol::{Amount, Asset, Permission, PermissionSet, Symbol, Wallet};
 
 mod house;
+mod import;
 mod refused;
 
 /// A service over a house with account 1.

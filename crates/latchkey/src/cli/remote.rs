@@ -9,7 +9,7 @@ use latchkey_client::http::BaseUrl;
 use serde_json::Value;
 use ureq::http::{HeaderValue, Method, Request, Response};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, SendBody};
 use zeroize::Zeroizing;
 
 /// How long one exchange may take: a password check takes part of it.
@@ -49,6 +49,8 @@ pub(super) struct Refused {
     pub(super) step_up: Option<Value>,
     /// When to come again, in seconds.
     retry_after: Option<String>,
+    /// The whole problem, for what only some have.
+    pub(super) problem: Value,
 }
 
 impl fmt::Display for Refused {
@@ -74,7 +76,7 @@ impl Refused {
             (_, title) if !title.is_empty() => title,
             _ => format!("the server answers with status {status}"),
         };
-        Self { status, name, detail, step_up: problem.get("stepUp").cloned(), retry_after }
+        Self { status, name, detail, step_up: problem.get("stepUp").cloned(), retry_after, problem }
     }
 }
 
@@ -159,6 +161,16 @@ impl Remote {
         }
         std::io::copy(&mut response.into_body().into_reader(), to).context("the answer was cut off")?;
         Ok(())
+    }
+
+    /// Sends a file as it is read, however long that takes.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub(super) fn upload(&self, path: &str, kind: &str, mut from: impl std::io::Read) -> anyhow::Result<Reply> {
+        let request = self.request(&Method::POST, path, &[])?.header("content-type", kind);
+        let request = self.agent.configure_request(request.body(SendBody::from_reader(&mut from))?);
+        self.answer(self.agent.run(request.timeout_global(None).build()))
     }
 
     fn request(

@@ -30,8 +30,8 @@ pub struct Args {
 }
 
 const EXAMPLES: &str = "\
-Scopes: accounts:read, accounts:write, keys:hold, audit:read, venue, tokens. A token makes others with at most
-its own scopes and its own life. Only the hash of a token is kept.
+Scopes: accounts:read, accounts:write, keys:hold, audit:read, imports, venue, tokens. A token makes others with at
+most its own scopes and its own life. Only the hash of a token is kept.
 
 Examples:
   latchkey token create support --scopes accounts:read,keys:hold --days 30 --out support.token

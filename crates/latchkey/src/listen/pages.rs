@@ -35,7 +35,7 @@ pub(super) struct Bounds {
     pub(super) connections_per_address_max: usize,
     /// Time for a TLS handshake, and for a request's head; also how long an idle connection is kept.
     pub(super) head_timeout: Duration,
-    /// Time for a request's body.
+    /// Time for a request's body; where it may be long, time for its next piece.
     pub(super) body_timeout: Duration,
     /// Time for a reader to take what is written before a flush.
     pub(super) write_timeout: Duration,
@@ -64,6 +64,8 @@ pub(super) struct Pages {
     pub(super) peers: Option<PeerFilter>,
     /// The proxies in front, which tell by a header for whom they call.
     pub(super) proxies: Option<Proxies>,
+    /// The paths whose bodies may take as long as they keep coming.
+    pub(super) long_bodies: &'static [&'static str],
     pub(super) bounds: Bounds,
 }
 
@@ -160,7 +162,9 @@ impl Pages {
                 return (StatusCode::BAD_REQUEST, text).into_response();
             }
         };
-        let mut request = request.map(|body| if body.is_end_stream() { Body::empty() } else { self.timed(body) });
+        let is_long = self.long_bodies.contains(&request.uri().path());
+        let timed = |body: Incoming| if body.is_end_stream() { Body::empty() } else { self.timed(body, is_long) };
+        let mut request = request.map(timed);
         request.extensions_mut().insert(ConnectInfo(caller));
         match routes.call(request).await {
             Ok(response) => response,
@@ -181,8 +185,8 @@ impl Pages {
         Ok(SocketAddr::new(source.address, 0))
     }
 
-    fn timed(&self, body: Incoming) -> Body {
-        Body::new(Timed { body, end: Box::pin(sleep_until(Instant::now() + self.bounds.body_timeout)) })
+    fn timed(&self, body: Incoming, is_long: bool) -> Body {
+        Body::new(Timed::new(body, self.bounds.body_timeout, is_long))
     }
 }
 
@@ -209,10 +213,13 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-/// A body that has to arrive within a time.
-struct Timed {
-    body: Incoming,
+/// A body that has to arrive within a time; or, if it is long, its next piece from when that is awaited.
+struct Timed<B> {
+    body: B,
     end: Pin<Box<Sleep>>,
+    renewed: Option<Duration>,
+    /// Whether the time of the next piece has begun.
+    is_awaited: bool,
 }
 
 /// The body took too long.
@@ -220,14 +227,27 @@ struct Timed {
 #[error("the body was not received in time")]
 struct TooSlow;
 
-impl hyper::body::Body for Timed {
+impl<B> Timed<B> {
+    /// A body that has `time`, as a whole or, if it `is_long`, for each piece.
+    fn new(body: B, time: Duration, is_long: bool) -> Self {
+        let end = Box::pin(sleep_until(Instant::now() + time));
+        Self { body, end, renewed: is_long.then_some(time), is_awaited: true }
+    }
+}
+
+impl<B: hyper::body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Unpin> hyper::body::Body for Timed<B> {
     type Data = Bytes;
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            self.is_awaited = false;
             return Poll::Ready(frame.map(|frame| frame.map_err(axum::Error::new)));
         }
+        if let (Some(time), false) = (self.renewed, self.is_awaited) {
+            self.end.as_mut().reset(Instant::now() + time);
+        }
+        self.is_awaited = true;
         self.end.as_mut().poll(cx).map(|()| Some(Err(axum::Error::new(TooSlow))))
     }
 

@@ -35,6 +35,9 @@ pub(crate) enum Scope {
     /// Read and export the audit chain.
     #[serde(rename = "audit:read")]
     AuditRead,
+    /// Bring keys in from files.
+    #[serde(rename = "imports")]
+    Imports,
     /// The sandbox's calls and the demo's mailbox.
     #[serde(rename = "venue")]
     Venue,
@@ -45,8 +48,15 @@ pub(crate) enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::AccountsRead, Self::AccountsWrite, Self::KeysHold, Self::AuditRead, Self::Venue, Self::Tokens];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::AccountsRead,
+        Self::AccountsWrite,
+        Self::KeysHold,
+        Self::AuditRead,
+        Self::Imports,
+        Self::Venue,
+        Self::Tokens,
+    ];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -54,6 +64,7 @@ impl Scope {
             Self::AccountsWrite => "accounts:write",
             Self::KeysHold => "keys:hold",
             Self::AuditRead => "audit:read",
+            Self::Imports => "imports",
             Self::Venue => "venue",
             Self::Tokens => "tokens",
         }

@@ -10,7 +10,7 @@ use latchkey_authority::ports::StoreError;
 use latchkey_authority::refusal::Refusal;
 use latchkey_authority::service::AuthorityError;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 /// A failed request.
 #[derive(Debug)]
@@ -19,12 +19,20 @@ pub(crate) struct Problem {
     /// The fragment of its documentation link.
     name: &'static str,
     detail: String,
+    /// What more a program can read.
+    more: Map<String, Value>,
 }
 
 impl Problem {
     /// A problem of this kind.
     pub(crate) fn new(status: StatusCode, name: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, name, detail: detail.into() }
+        Self { status, name, detail: detail.into(), more: Map::new() }
+    }
+
+    /// The problem with one more member.
+    pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
+        self.more.insert(name.to_owned(), value);
+        self
     }
 
     /// A value that cannot be taken.
@@ -86,10 +94,13 @@ impl From<Refusal> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
-        let Self { status, name, detail } = self;
+        let Self { status, name, detail, more } = self;
         let title = status.canonical_reason().unwrap_or_default();
         let kind = format!("/docs/errors#{name}");
-        let body = json!({ "type": kind, "title": title, "status": status.as_u16(), "detail": detail });
+        let mut body = json!({ "type": kind, "title": title, "status": status.as_u16(), "detail": detail });
+        if let Some(members) = body.as_object_mut() {
+            members.extend(more);
+        }
         let mut response = (status, [(CONTENT_TYPE, PROBLEM)], body.to_string()).into_response();
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

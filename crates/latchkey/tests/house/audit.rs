@@ -24,6 +24,13 @@ fn verify([export, head, key]: [&Path; 3]) -> (i32, String) {
     (code, format!("{out}{err}"))
 }
 
+/// Asserts that the whole chain verifies.
+pub(crate) fn holds(house: &House, desk: &Desk) {
+    let [export, head, key] = kept(house, desk);
+    let (code, said) = verify([&export, &head, &key]);
+    assert_eq!(code, 0, "{said}");
+}
+
 #[test]
 fn an_export_holds_and_a_changed_one_does_not() {
     let house = house();

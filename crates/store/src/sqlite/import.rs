@@ -9,14 +9,9 @@ use latchkey_authority::change::{
 use latchkey_authority::key::KeyRecord;
 use latchkey_authority::ports::{Store as _, StoreError};
 use latchkey_authority::step_up::FactorSet;
-use latchkey_authority::stored::Stored as _;
-use latchkey_crypto::digest::sha256_framed;
 use latchkey_protocol::{AccountId, Timestamp};
 
 use super::SqliteStore;
-
-/// Says what is hashed.
-const DOMAIN: &[u8] = b"latchkey import 1";
 
 /// New accounts and keys, as they shall rest. A few thousand a batch keep a transaction short.
 #[derive(Clone, PartialEq, Debug)]
@@ -36,14 +31,7 @@ pub struct Import {
 impl Import {
     /// What the audit record says of the batch.
     pub fn summary(&self) -> ImportSummary {
-        let records: Vec<_> = self.accounts.iter().map(Account::encode).collect();
-        let keys: Vec<_> = self.keys.iter().map(KeyRecord::encode).collect();
-        let parts: Vec<&[u8]> = std::iter::once(DOMAIN).chain(records.iter().chain(&keys).map(Vec::as_slice)).collect();
-        ImportSummary {
-            accounts: self.accounts.len() as u64,
-            keys: self.keys.len() as u64,
-            digest: sha256_framed(&parts),
-        }
+        ImportSummary::of(&self.accounts, &self.keys)
     }
 }
 

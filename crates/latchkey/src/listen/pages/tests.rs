@@ -1,4 +1,6 @@
 use axum::routing::{get, post};
+use http_body_util::BodyExt as _;
+use http_body_util::channel::Channel;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
 
@@ -15,7 +17,7 @@ async fn open(change: impl FnOnce(&mut Pages)) -> (SocketAddr, watch::Sender<boo
         .route("/who", get(who))
         .route("/take", post(|body: Bytes| async move { body.len().to_string() }))
         .route("/large", get(|| async { vec![b'a'; 64 << 20] }));
-    let mut pages = Pages { router, tls: None, peers: None, proxies: None, bounds: Bounds::STANDARD };
+    let mut pages = Pages { router, tls: None, peers: None, proxies: None, long_bodies: &[], bounds: Bounds::STANDARD };
     change(&mut pages);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
@@ -52,6 +54,34 @@ async fn slow_heads_and_bodies_are_cut_off() {
     assert!(ask(connect("127.0.0.1", at).await, slow).await.starts_with("HTTP/1.1 400"));
     let whole = "POST /take HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc";
     assert!(ask(connect("127.0.0.1", at).await, whole).await.ends_with("\r\n\r\n3"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_body_may_take_its_time_as_long_as_it_keeps_coming() {
+    const PAUSE: Duration = Duration::from_secs(7);
+    let received = |is_long: bool, pieces: usize| async move {
+        let (mut pieces_to, body) = Channel::<Bytes, axum::Error>::new(1);
+        let mut body = Timed::new(body, Duration::from_secs(10), is_long);
+        tokio::spawn(async move {
+            for _ in 0..pieces {
+                timeout(PAUSE, std::future::pending::<()>()).await.unwrap_err();
+                drop(pieces_to.send_data(Bytes::from_static(b"a")).await);
+            }
+            // The sender stays, silent.
+            std::future::pending::<()>().await;
+        });
+        let mut received = 0;
+        while let Some(Ok(_)) = body.frame().await {
+            received += 1;
+            // A server that is busy with a piece takes nothing from the time of the next one.
+            if is_long {
+                timeout(3 * PAUSE, std::future::pending::<()>()).await.unwrap_err();
+            }
+        }
+        received
+    };
+    assert_eq!(received(true, 5).await, 5);
+    assert_eq!(received(false, 5).await, 1, "what came in time is taken, and nothing later is waited for");
 }
 
 #[tokio::test]
