@@ -124,6 +124,9 @@ pub struct Committed {
     pub accounts: Vec<Account>,
     /// The keys as they are now.
     pub keys: Vec<KeyRecord>,
+    /// Those among them that wait for effects of an earlier change. They were never in force, and are not put in force
+    /// with this one.
+    pub waiting: Vec<KeyId>,
 }
 
 /// Who asked for a change.

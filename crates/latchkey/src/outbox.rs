@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use latchkey_authority::change::EffectId;
-use latchkey_authority::ports::{Live, NotSettled};
+use latchkey_authority::ports::NotSettled;
 use latchkey_store::live::LiveMap;
 use latchkey_store::sqlite::SqliteStore;
 use latchkey_venue::sequencer::{Exchange, ExchangeError};
@@ -54,9 +54,9 @@ impl Outbox {
                     }
                     Err(error) => return Err(error.into()),
                 }
-                // A change goes live when all of its effects are done.
-                if !awaited.contains(&effect.id) && self.store.is_settled(effect.revision).await? {
-                    self.live.apply(&self.store.committed(effect.revision).await?);
+                // A change goes live when all of its effects are done, with what was written of its keys meanwhile.
+                if self.store.is_settled(effect.revision).await? {
+                    self.live.load(self.store.settled(effect.revision).await?);
                 }
             }
         }

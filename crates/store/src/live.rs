@@ -239,8 +239,11 @@ impl Live for LiveMap {
     fn apply(&self, committed: &Committed) {
         let revision = committed.revision;
         let accounts = committed.accounts.iter().map(|account| Row::Account { revision, account: account.clone() });
-        let keys = committed.keys.iter().map(|key| Row::Key { revision, key: key.clone() });
-        self.load(accounts.chain(keys));
+        // What is in force by mistake is at least changed.
+        let absent = |id: &&KeyId| !self.registry().keys.contains_key(*id);
+        let waiting: Vec<KeyId> = committed.waiting.iter().filter(absent).copied().collect();
+        let keys = committed.keys.iter().filter(|key| !waiting.contains(&key.id));
+        self.load(accounts.chain(keys.map(|key| Row::Key { revision, key: key.clone() })));
     }
 }
 

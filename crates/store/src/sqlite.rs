@@ -161,14 +161,14 @@ impl SqliteStore {
         Ok(revision)
     }
 
-    /// What change `revision` wrote, to put it in force once its effects are settled. Records that a later change has
-    /// written again are left out, because that change puts them in force.
+    /// What is to be put in force once the effects of change `revision` are done: what it wrote, unless a later change
+    /// has written it again and so puts it in force, and every key that waited for it, as it is now.
     ///
     /// # Errors
     /// As [`Store::load`].
-    pub async fn committed(&self, revision: u64) -> Result<Committed, StoreError> {
+    pub async fn settled(&self, revision: u64) -> Result<Vec<Row>, StoreError> {
         let mut snapshot = self.readers.begin().await.map_err(unavailable)?;
-        read::committed(&mut snapshot, revision).await
+        read::settled(&mut snapshot, revision).await
     }
 
     /// The number of the last change; 0 before the first.

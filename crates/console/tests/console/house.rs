@@ -294,7 +294,7 @@ impl Store for House {
         if self.0.answer_lost.swap(false, Ordering::SeqCst) {
             return Err(StoreError::Unavailable("the answer was lost".into()));
         }
-        Ok(Committed { revision: rows.revision, effects, accounts, keys })
+        Ok(Committed { revision: rows.revision, effects, accounts, keys, waiting: Vec::new() })
     }
 }
 

@@ -116,7 +116,7 @@ impl<S: Secrets> Store for Rehearsal<'_, S> {
         rows.accounts.extend(accounts.iter().map(|account| (account.id, account.clone())));
         rows.keys.extend(keys.iter().map(|key| (key.id, key.clone())));
         let effects = change.effects.iter().map(|_| EffectId(0)).collect();
-        Ok(Committed { revision: rows.revision, effects, accounts, keys })
+        Ok(Committed { revision: rows.revision, effects, accounts, keys, waiting: Vec::new() })
     }
 }
 

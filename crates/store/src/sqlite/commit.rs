@@ -1,7 +1,7 @@
 //! Writing a change, whole or not at all.
 
 use latchkey_authority::account::Account;
-use latchkey_authority::change::{Change, Committed, Effect, EffectId, Guard, Write};
+use latchkey_authority::change::{Change, Committed, Direction, Effect, EffectId, Guard, Write};
 use latchkey_authority::claim::Settled;
 use latchkey_authority::key::KeyRecord;
 use latchkey_authority::ports::{ShelfKind, StoreError, Unique};
@@ -27,9 +27,16 @@ pub(super) async fn commit(
     for write in &change.accounts {
         write_account(&mut transaction, revision, write).await?;
     }
+    // What widens is in force when its effects are done, and so is a successor of a key that waits.
+    let waits = (change.direction == Direction::Widening && !change.effects.is_empty()).then_some(revision);
     for write in &change.keys {
-        write_key(&mut transaction, revision, write).await?;
+        let succeeds = |other: &&Write<KeyRecord>| {
+            other.record.retiring.is_some_and(|retiring| retiring.successor == write.record.id)
+        };
+        let predecessor = change.keys.iter().find(succeeds).map(|other| other.record.id);
+        write_key(&mut transaction, revision, write, Waits { revision: waits, predecessor }).await?;
     }
+    let waiting = waiting(&mut transaction, revision, &change.keys).await?;
     let mut effects = Vec::with_capacity(change.effects.len());
     for effect in &change.effects {
         effects.push(write_effect(&mut transaction, revision, effect).await?);
@@ -47,7 +54,40 @@ pub(super) async fn commit(
         effects,
         accounts: change.accounts.into_iter().map(|write| write.record).collect(),
         keys: change.keys.into_iter().map(|write| write.record).collect(),
+        waiting,
     })
+}
+
+/// What a new key waits for: the effects of the change that makes it, or what its predecessor waits for.
+#[derive(Clone, Copy)]
+struct Waits {
+    revision: Option<i64>,
+    predecessor: Option<KeyId>,
+}
+
+/// The keys that wait for effects of a change before this one.
+async fn waiting(
+    connection: &mut SqliteConnection,
+    revision: i64,
+    keys: &[Write<KeyRecord>],
+) -> Result<Vec<KeyId>, StoreError> {
+    let mut waiting = Vec::new();
+    let any = "SELECT EXISTS (SELECT 1 FROM outbox WHERE done = 0 AND revision <> ?)";
+    if keys.is_empty()
+        || !sqlx::query_scalar(any).bind(revision).fetch_one(&mut *connection).await.map_err(unavailable)?
+    {
+        return Ok(waiting);
+    }
+    for Write { record, .. } in keys {
+        let waits = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM keys JOIN outbox ON outbox.revision = keys.waits \
+             WHERE keys.id = ? AND keys.waits <> ? AND outbox.done = 0)",
+        );
+        if waits.bind(key_id(record.id)).bind(revision).fetch_one(&mut *connection).await.map_err(unavailable)? {
+            waiting.push(record.id);
+        }
+    }
+    Ok(waiting)
 }
 
 /// Takes the number of a change, whose transaction it is.
@@ -98,12 +138,13 @@ async fn write_key(
     connection: &mut SqliteConnection,
     revision: i64,
     Write { record, expected }: &Write<KeyRecord>,
+    waits: Waits,
 ) -> Result<(), StoreError> {
-    // A key keeps its account, its public name and its material for life.
+    // A key keeps its account, its public name, its material and what it waits for.
     let query = match expected {
         None => sqlx::query(
-            "INSERT INTO keys (deleted, due, version, revision, record, id, account, api_key, fingerprint) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO keys (deleted, due, version, revision, record, id, account, api_key, fingerprint, waits) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, (SELECT waits FROM keys WHERE id = ?)))",
         ),
         Some(_) => sqlx::query(
             "UPDATE keys SET deleted = ?, due = ?, version = ?, revision = ?, record = ? \
@@ -120,9 +161,10 @@ async fn write_key(
         .bind(record.account.0)
         .bind(record.api_key.as_str())
         .bind(record.material.public().map(|public| public.fingerprint.to_vec()));
-    if let Some(expected) = expected {
-        query = query.bind(signed(*expected)?);
-    }
+    query = match expected {
+        Some(expected) => query.bind(signed(*expected)?),
+        None => query.bind(waits.revision).bind(waits.predecessor.map(key_id)),
+    };
     one_row(query.execute(connection).await)
 }
 

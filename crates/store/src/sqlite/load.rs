@@ -19,8 +19,8 @@ use crate::live::LiveMap;
 const PART: i64 = 4096;
 
 impl SqliteStore {
-    /// Puts every account and every key that is not deleted in force. A key whose last change waits for the exchange is
-    /// left out: it goes live when the change is settled.
+    /// Puts every account and every key that is not deleted in force. A key that waits for the exchange, or whose last
+    /// change does, is left out: it goes live when that change is settled.
     ///
     /// # Errors
     /// [`StoreError::Record`] for a record that is not readable: a start must not go on without it.
@@ -71,8 +71,8 @@ async fn work(readers: SqlitePool, live: Arc<LiveMap>, parts: Arc<Parts>) -> Res
 }
 
 async fn part(connection: &mut SqliteConnection, after: i64, waiting: &BTreeSet<i64>) -> Result<Vec<Row>, StoreError> {
-    let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
-        "SELECT revision, record FROM keys WHERE rowid > ? AND rowid <= ? AND deleted = 0 ORDER BY rowid",
+    let rows: Vec<(i64, Option<i64>, Vec<u8>)> = sqlx::query_as(
+        "SELECT revision, waits, record FROM keys WHERE rowid > ? AND rowid <= ? AND deleted = 0 ORDER BY rowid",
     )
     .bind(after)
     .bind(after.saturating_add(PART))
@@ -80,7 +80,9 @@ async fn part(connection: &mut SqliteConnection, after: i64, waiting: &BTreeSet<
     .await
     .map_err(unavailable)?;
     rows.into_iter()
-        .filter(|(revision, _)| !waiting.contains(revision))
-        .map(|(revision, record)| Ok(Row::Key { revision: unsigned(revision)?, key: read::decode(&record)? }))
+        .filter(|(revision, waits, _)| {
+            !waiting.contains(revision) && !waits.is_some_and(|waits| waiting.contains(&waits))
+        })
+        .map(|(revision, _, record)| Ok(Row::Key { revision: unsigned(revision)?, key: read::decode(&record)? }))
         .collect()
 }

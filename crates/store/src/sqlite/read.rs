@@ -1,7 +1,6 @@
 //! Reading records.
 
 use latchkey_authority::account::Account;
-use latchkey_authority::change::{Committed, EffectId};
 use latchkey_authority::key::{KeyRecord, KeyState};
 use latchkey_authority::ports::StoreError;
 use latchkey_authority::stored::Stored;
@@ -97,27 +96,25 @@ pub(super) async fn each_key(
     }
 }
 
-pub(super) async fn committed(connection: &mut SqliteConnection, revision: u64) -> Result<Committed, StoreError> {
+/// What a change wrote that no later one has written again, and the keys that wait for it.
+pub(super) async fn settled(connection: &mut SqliteConnection, revision: u64) -> Result<Vec<Row>, StoreError> {
     let number = signed(revision)?;
-    let effects: Vec<i64> = sqlx::query_scalar("SELECT id FROM outbox WHERE revision = ? ORDER BY id")
-        .bind(number)
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(unavailable)?;
     let accounts: Vec<Vec<u8>> = sqlx::query_scalar("SELECT record FROM accounts WHERE revision = ? ORDER BY id")
         .bind(number)
         .fetch_all(&mut *connection)
         .await
         .map_err(unavailable)?;
-    let keys: Vec<Vec<u8>> = sqlx::query_scalar("SELECT record FROM keys WHERE revision = ? ORDER BY id")
-        .bind(number)
-        .fetch_all(connection)
-        .await
-        .map_err(unavailable)?;
-    Ok(Committed {
-        revision,
-        effects: effects.into_iter().map(EffectId).collect(),
-        accounts: accounts.iter().map(|record| decode(record)).collect::<Result<_, _>>()?,
-        keys: keys.iter().map(|record| decode(record)).collect::<Result<_, _>>()?,
-    })
+    // A key that waits for another change's effects stays out of force, whatever this one wrote of it.
+    let keys: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+        "SELECT revision, record FROM keys WHERE (revision = ?1 OR waits = ?1 AND deleted = 0) \
+         AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.revision = keys.waits AND outbox.done = 0)",
+    )
+    .bind(number)
+    .fetch_all(connection)
+    .await
+    .map_err(unavailable)?;
+    let account = |record: &Vec<u8>| Ok(Row::Account { revision, account: decode(record)? });
+    let key =
+        |(revision, record): &(i64, Vec<u8>)| Ok(Row::Key { revision: unsigned(*revision)?, key: decode(record)? });
+    accounts.iter().map(account).chain(keys.iter().map(key)).collect()
 }

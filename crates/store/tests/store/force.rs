@@ -161,13 +161,20 @@ fn no_call_is_admitted_against_an_answered_change() {
     for number in 0..cases(400) {
         let Case { owners, key, account, changed } = case(number);
         let revision = number * 2 + 1;
-        let first = Committed { revision, effects: Vec::new(), accounts: owners.into(), keys: vec![key.clone()] };
+        let first = Committed {
+            revision,
+            effects: Vec::new(),
+            accounts: owners.into(),
+            keys: vec![key.clone()],
+            waiting: vec![],
+        };
         house.live.apply(&first);
         let second = Committed {
             revision: revision + 1,
             effects: Vec::new(),
             accounts: account.into_iter().collect(),
             keys: changed.into_iter().collect(),
+            waiting: Vec::new(),
         };
         let early = house.admit(&key, 0).unwrap_or_else(|rejection| panic!("case {number}: {rejection:?}"));
         let answered = AtomicBool::new(false);

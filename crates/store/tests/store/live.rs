@@ -28,7 +28,7 @@ fn map() -> LiveMap {
 }
 
 fn committed(revision: u64, accounts: &[Account], keys: &[KeyRecord]) -> Committed {
-    Committed { revision, effects: Vec::new(), accounts: accounts.to_vec(), keys: keys.to_vec() }
+    Committed { revision, effects: Vec::new(), accounts: accounts.to_vec(), keys: keys.to_vec(), waiting: Vec::new() }
 }
 
 fn dead(key: &LiveKey) -> Option<DeadReason> {

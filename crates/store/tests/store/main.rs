@@ -17,3 +17,4 @@ mod secrets;
 mod shelf;
 mod snapshots;
 mod sqlite;
+mod waiting;

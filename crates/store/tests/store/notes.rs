@@ -24,8 +24,7 @@ async fn a_note_takes_its_place_in_the_chain_and_changes_nothing() {
     assert_eq!(store.audit(None, 1, 1).await.unwrap()[0].read_event().unwrap(), event);
     let public = Signer::generate_ed25519(&mut random::fill).public_key().unwrap();
     assert_eq!(store.verify_tail(&public).await.unwrap().last, 3);
-    let committed = store.committed(2).await.unwrap();
-    assert!(committed.accounts.is_empty() && committed.keys.is_empty() && committed.effects.is_empty());
+    assert!(store.settled(2).await.unwrap().is_empty());
 }
 
 #[tokio::test]

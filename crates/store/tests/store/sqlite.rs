@@ -319,11 +319,12 @@ async fn a_late_change_brings_only_what_no_other_has_written_again() {
     let store = open(scratch.path()).await;
     let first = with_key(with_account(change(1), account(1), None), key(7, 1), None);
     let committed = store.commit(with_effect(with_key(first, key(8, 1), None), CANCEL)).await.unwrap();
-    assert_eq!(store.committed(1).await.unwrap(), committed);
+    store.mark_done(&committed.effects).await.unwrap();
+    let (account, [one, other]) = (account(1), [key(7, 1), key(8, 1)].map(|key| Row::Key { revision: 1, key }));
+    let account = Row::Account { revision: 1, account };
+    assert_eq!(store.settled(1).await.unwrap(), [account.clone(), one, other.clone()]);
     store.commit(with_key(change(1), deleted(key(7, 1)), Some(1))).await.unwrap();
-    let late = store.committed(1).await.unwrap();
-    assert_eq!(late.keys.iter().map(|key| key.id).collect::<Vec<_>>(), [KeyId(8)]);
-    assert_eq!((late.effects, late.accounts.len()), (vec![EffectId(1)], 1));
+    assert_eq!(store.settled(1).await.unwrap(), [account, other]);
 }
 
 #[tokio::test]
@@ -393,7 +394,7 @@ async fn newer_and_foreign_databases_are_refused() {
     };
     let error = refused("PRAGMA user_version = 9").await;
     assert!(matches!(error, OpenError::Newer { found: 9, .. }), "{error:?}");
-    assert!(error.to_string().contains("format 9, newer than format 2"), "{error}");
+    assert!(error.to_string().contains("format 9, newer than format 3"), "{error}");
     let error = refused("PRAGMA application_id = 7").await;
     assert!(matches!(error, OpenError::Foreign { .. }), "{error:?}");
     fs::write(&path, b"this is no database at all, though it is long enough to be looked at").unwrap();

@@ -92,7 +92,7 @@ impl Rows {
         let keys: Vec<KeyRecord> = change.keys.into_iter().map(|write| write.record).collect();
         self.accounts.extend(accounts.iter().map(|account| (account.id, account.encode())));
         self.keys.extend(keys.iter().map(|key| (key.id, key.encode())));
-        Ok(Committed { revision: self.revision, effects, accounts, keys })
+        Ok(Committed { revision: self.revision, effects, accounts, keys, waiting: Vec::new() })
     }
 }
 

@@ -175,7 +175,7 @@ impl Store for MemoryPorts {
         let keys: Vec<KeyRecord> = change.keys.into_iter().map(|write| write.record).collect();
         inner.accounts.extend(accounts.iter().map(|account| (account.id, account.clone())));
         inner.keys.extend(keys.iter().map(|key| (key.id, key.clone())));
-        Ok(Committed { revision: inner.revision, effects, accounts, keys })
+        Ok(Committed { revision: inner.revision, effects, accounts, keys, waiting: Vec::new() })
     }
 }
 
