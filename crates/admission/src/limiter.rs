@@ -8,6 +8,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use latchkey_protocol::catalog::{Budget, Endpoint, Family, Weight};
 use latchkey_protocol::limits::{Interval, Window};
@@ -23,15 +24,16 @@ use crate::{Admission, Outcome, Reason, Rejection, Stage};
 mod address;
 mod ban;
 mod counter;
+mod figures;
 mod held;
 mod limits;
 mod table;
 mod verified;
 
-pub use ban::{BANS_MAX, HeldBan};
+pub use ban::HeldBan;
+pub use figures::{Figures, TableFigures};
 pub use held::{Held, HeldAddress, HeldCount, counted_row};
 pub use limits::{Exhausted, Limits};
-pub use verified::VERIFIED_MAX;
 
 use address::{Addresses, Arrival};
 use ban::Bans;
@@ -45,7 +47,7 @@ const FIVE_MINUTES: Window = Window::of(5, Interval::Minute);
 /// The window of every weight: one minute.
 pub const WEIGHT_WINDOW: Window = MINUTE;
 
-/// The most subjects that one table counts each by itself.
+/// The most subjects that one table holds each by itself.
 pub const COUNTERS_MAX: usize = 1 << 16;
 
 /// What is told when a ban begins, so that it can be kept before anything else happens.
@@ -85,23 +87,32 @@ pub struct Limiter {
     keys: Table<KeyId, Counter>,
     shares: Table<(KeyId, IpAddr), Counter>,
     alarm: Option<Alarm>,
+    bans_begun: AtomicU64,
+    failed_verifications: AtomicU64,
 }
 
 impl Limiter {
     /// A limiter that has counted nothing.
     pub fn new(limits: Limits) -> Self {
+        Self::sized(limits, COUNTERS_MAX)
+    }
+
+    /// One whose tables have places for `max` each.
+    fn sized(limits: Limits, max: usize) -> Self {
         Self {
             limits,
-            addresses: Addresses::new(COUNTERS_MAX),
-            bans: Bans::new(),
-            connections: Table::new(COUNTERS_MAX, SHARED, FIVE_MINUTES),
-            failed: Table::new(COUNTERS_MAX, SHARED, MINUTE),
-            verified: Verified::new(),
-            endpoints_of_addresses: Table::new(COUNTERS_MAX, SHARED, MINUTE),
-            endpoints_of_accounts: Table::new(COUNTERS_MAX, SHARED, MINUTE),
-            keys: Table::new(COUNTERS_MAX, SHARED, MINUTE),
-            shares: Table::new(COUNTERS_MAX, SHARED, MINUTE),
+            addresses: Addresses::new(max),
+            bans: Bans::new(max),
+            connections: Table::new(max, SHARED, FIVE_MINUTES),
+            failed: Table::new(max, SHARED, MINUTE),
+            verified: Verified::new(max),
+            endpoints_of_addresses: Table::new(max, SHARED, MINUTE),
+            endpoints_of_accounts: Table::new(max, SHARED, MINUTE),
+            keys: Table::new(max, SHARED, MINUTE),
+            shares: Table::new(max, SHARED, MINUTE),
             alarm: None,
+            bans_begun: AtomicU64::new(0),
+            failed_verifications: AtomicU64::new(0),
         }
     }
 
@@ -208,10 +219,11 @@ impl Limiter {
         let too_many = refusals.is_some_and(|refusals| refusals.checked_rem(after) == Some(0));
         if !too_many {
             self.bans.refused(address, now);
-        } else if self.bans.begin(address, now)
-            && let Some(alarm) = &self.alarm
-        {
-            alarm();
+        } else if self.bans.begin(address, now) {
+            self.bans_begun.fetch_add(1, Ordering::Relaxed);
+            if let Some(alarm) = &self.alarm {
+                alarm();
+            }
         }
     }
 
@@ -305,6 +317,9 @@ impl Limiter {
         now: Timestamp,
         failed: bool,
     ) {
+        if failed && verification != Verification::None {
+            self.failed_verifications.fetch_add(1, Ordering::Relaxed);
+        }
         match verification {
             Verification::SetAside { window } if !failed => {
                 self.failed.existing(&address, |counter| counter.give_back(window, 1));

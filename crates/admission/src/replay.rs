@@ -12,10 +12,11 @@
 //!
 //! Nothing is thrown out before its time. A share that is full keeps no more: reads pass, changes are refused, and so
 //! are later ones whose window does not reach past that of what could not be kept, since they may be the same.
-//! Keys with the same verifying key share their memory: API keys are not signed by the compatible scheme either.
+//! Keys with the same verifying key share their memory: API keys are not signed by the compatible scheme either. There
+//! are at most as many shares as live keys that were used, and those of keys that ended are let go when they are empty.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicUsize, Ordering, fence};
 
 use latchkey_authority::policy::ReplayRule;
 use latchkey_crypto::digest::sha256_framed;
@@ -69,6 +70,8 @@ pub(crate) struct Share {
     swept_us: AtomicI64,
     /// The latest end of a window that could not be kept.
     lost_until_us: AtomicI64,
+    /// The sweep is about to let go of it.
+    leaving: AtomicBool,
 }
 
 /// What tells signatures of one key apart.
@@ -136,18 +139,39 @@ impl Replay {
         timestamp >= self.settings.since
     }
 
-    /// The share of a verifying key. Keys of one account with the same verifying key have the same.
+    /// The share of a verifying key. Keys of one account with the same verifying key have the same. Asked once by each
+    /// key, on its first use.
     pub(crate) fn share(&self, account: AccountId, verifier: &Verifier) -> Arc<Share> {
         let name = sha256_framed(&[&account.0.to_be_bytes(), &verifier.identity()]);
         let shares = self.shares.pin();
-        Arc::clone(shares.get_or_insert_with(name, || Arc::new(Share::new(&self.settings))))
+        loop {
+            let share = Arc::clone(shares.get_or_insert_with(name, || Arc::new(Share::new(&self.settings))));
+            fence(Ordering::SeqCst);
+            if !share.leaving.load(Ordering::SeqCst) {
+                return share;
+            }
+            // The sweep is within a few steps of letting go of it, or of keeping it.
+            drop(share);
+            std::hint::spin_loop();
+        }
     }
 
-    /// Forgets what is past at `now`. Called now and then; a share that is full also makes room by itself.
+    /// Forgets what is past at `now`, and the shares of keys that are gone. Called now and then; a share that is full
+    /// also makes room by itself.
     pub fn sweep(&self, now: Timestamp) {
-        for share in self.shares.pin().values() {
+        let shares = self.shares.pin();
+        for (name, share) in &shares {
             share.sweep(now);
+            if share.leaves(now) {
+                // Not another one that came into its place.
+                let _ = shares.remove_if(name, |_, there| Arc::ptr_eq(there, share));
+            }
         }
+    }
+
+    /// How many verifying keys have a share.
+    pub fn keys(&self) -> usize {
+        self.shares.len()
     }
 
     /// How many signatures are kept.
@@ -177,7 +201,29 @@ impl Share {
             kept: AtomicUsize::new(0),
             swept_us: AtomicI64::new(i64::MIN),
             lost_until_us: AtomicI64::new(i64::MIN),
+            leaving: AtomicBool::new(false),
         }
+    }
+
+    /// Whether nobody holds it and nothing is in it that counts at `now`. From then on nobody takes it any more.
+    fn leaves(self: &Arc<Self>, now: Timestamp) -> bool {
+        let is_empty = || {
+            let lost_until = Timestamp::from_micros(self.lost_until_us.load(Ordering::Acquire));
+            self.kept.load(Ordering::Acquire) == 0 && lost_until.plus_micros(LINGER_US) < now
+        };
+        // The map holds it once.
+        let is_alone = || Arc::strong_count(self) == 1;
+        if !is_alone() || !is_empty() {
+            return false;
+        }
+        self.leaving.store(true, Ordering::SeqCst);
+        // Whoever takes it now sees the mark, or is seen here.
+        fence(Ordering::SeqCst);
+        let leaves = is_alone() && is_empty();
+        if !leaves {
+            self.leaving.store(false, Ordering::SeqCst);
+        }
+        leaves
     }
 
     /// Remembers that the signature came to `place`; its window ends at `until`. `once` says whether the call may act

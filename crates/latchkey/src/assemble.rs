@@ -37,7 +37,7 @@ use tokio::sync::watch;
 
 use crate::clock::SystemClock;
 use crate::guard::Guard;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Sources};
 use crate::outbox::Outbox;
 use crate::recording::Recording;
 
@@ -177,13 +177,18 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
     };
     let authority = Arc::new(Authority::new(wiring, plan.policy));
     let (limits, guard_state) = (Limits::new(&plan.policy, plan.tiers), GuardState::new(&plan.data_dir));
-    let guard = Guard::open(limits, draw().0, guard_state, Arc::clone(&clock))
-        .context("the bans cannot be read")?;
+    let guard = Guard::open(limits, draw().0, guard_state, Arc::clone(&clock)).context("the bans cannot be read")?;
     let door = Arc::new(Counters::default());
     let settings = RecordSettings::new(&plan.data_dir.join("calls"));
     let records = Records::open(settings, Arc::clone(&clock) as _).context("the call records cannot be opened")?;
     let records = Arc::new(records);
-    let metrics = Arc::new(Metrics::new(Arc::clone(&door), Arc::clone(&records)));
+    let replay = Arc::new(Replay::new(replay::Settings { since, seed: replay_seed, ..replay::Settings::default() }));
+    let metrics = Arc::new(Metrics::new(Sources {
+        edge: Arc::clone(&door),
+        records: Arc::clone(&records),
+        limiter: Arc::clone(&guard.limiter),
+        replay: Arc::clone(&replay),
+    }));
     let venue = Venue::new(
         exchange.clone(),
         Arc::clone(&authority),
@@ -192,7 +197,6 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
         tokio::runtime::Handle::current(),
     )
     .with_tiers(plan.tiers);
-    let replay = Arc::new(Replay::new(replay::Settings { since, seed: replay_seed, ..replay::Settings::default() }));
     let line = Arc::new(Line::new(line::Parts {
         catalog: Catalog::builtin(),
         keys: Arc::clone(&live) as _,

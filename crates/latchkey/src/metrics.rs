@@ -1,10 +1,14 @@
-//! Counts of every call, for `/metrics`. Labels are bounded: never a key, an address or a symbol.
+//! The numbers of `/metrics`: every name stands here, and labels are bounded: never a key, an address or a symbol.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use latchkey_admission::limiter::{Limiter, TableFigures};
+use latchkey_admission::replay::Replay;
 use latchkey_admission::trail::{CallRecord, End};
 use latchkey_gateway::edge::Counters;
+use latchkey_protocol::Timestamp;
 use latchkey_store::records::Records;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -24,49 +28,78 @@ pub struct Metrics {
     registry: Registry,
     calls: Family<EndLabels, Counter>,
     proven: Counter,
-    edge: Arc<Counters>,
-    records: Arc<Records>,
+    sources: Sources,
+}
+
+/// Who else counts.
+pub struct Sources {
+    /// The door.
+    pub edge: Arc<Counters>,
+    /// The call records.
+    pub records: Arc<Records>,
+    /// The limiter.
+    pub limiter: Arc<Limiter>,
+    /// The memory of signatures.
+    pub replay: Arc<Replay>,
 }
 
 impl Metrics {
-    /// Nothing counted yet; `edge` are the door's own counters, `records` those of the call records.
-    pub fn new(edge: Arc<Counters>, records: Arc<Records>) -> Self {
+    /// Nothing counted yet.
+    pub fn new(sources: Sources) -> Self {
         let mut registry = Registry::with_prefix("latchkey");
         let (calls, proven) = (Family::default(), Counter::default());
         registry.register("calls", "Calls by their end, with stage and reason of refusals", calls.clone());
         registry.register("proven_calls", "Calls whose signature held", proven.clone());
-        Self { registry, calls, proven, edge, records }
+        Self { registry, calls, proven, sources }
     }
 
     /// The text for `/metrics`.
-    pub fn text(&self) -> String {
+    pub fn text(&self, now: Timestamp) -> String {
         let mut text = String::new();
         if let Err(error) = encode(&mut text, &self.registry) {
             tracing::error!(%error, "cannot encode metrics");
         }
         let end = text.rfind("# EOF").unwrap_or(text.len());
         text.truncate(end);
-        let records = self.records.counts();
-        for (name, help, value) in [
-            ("connections", "Connections accepted", &self.edge.connections),
-            ("edge_refused", "Requests refused before the line", &self.edge.refused),
-            ("edge_protocol_errors", "Connections that broke the protocol", &self.edge.protocol_errors),
-            ("records_kept", "Call records written and synced", &records.kept),
-            ("records_dropped", "Call records dropped because their queue was full", &records.dropped),
-            ("records_failed", "Call records lost because their files could not be written", &records.failed),
-            ("records_summarised", "Unproven calls that were recorded together", &records.summarised),
-        ] {
-            let value = value.load(Ordering::Relaxed);
-            text.push_str(&format!(
-                "# HELP latchkey_{name} {help}.\n# TYPE latchkey_{name} counter\nlatchkey_{name}_total {value}\n"
-            ));
-        }
-        text.push_str("# EOF\n");
-        text
+        let mut text = Text(text);
+        self.door(&mut text);
+        self.guard(&mut text, now);
+        text.0.push_str("# EOF\n");
+        text.0
     }
-}
 
-impl Metrics {
+    fn door(&self, text: &mut Text) {
+        let Sources { edge, records, .. } = &self.sources;
+        let records = records.counts();
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        text.counter("connections", "Connections accepted", read(&edge.connections));
+        text.counter("edge_refused", "Requests refused before the line", read(&edge.refused));
+        text.counter("edge_protocol_errors", "Connections that broke the protocol", read(&edge.protocol_errors));
+        text.counter("records_kept", "Call records written and synced", read(&records.kept));
+        text.counter("records_dropped", "Call records dropped because their queue was full", read(&records.dropped));
+        let failed = "Call records lost because their files could not be written";
+        text.counter("records_failed", failed, read(&records.failed));
+        text.counter("records_summarised", "Unproven calls that were recorded together", read(&records.summarised));
+    }
+
+    fn guard(&self, text: &mut Text, now: Timestamp) {
+        let figures = self.sources.limiter.figures(now);
+        let of_tables =
+            |value: fn(&TableFigures) -> u64| figures.tables.each_ref().map(|table| (table.name, value(table)));
+        let subjects = "Subjects that a table of the limiter counts each by itself";
+        text.tables("limiter_subjects", subjects, Kind::Gauge, of_tables(|table| table.kept as u64));
+        let places = "Places for subjects in a table of the limiter";
+        text.tables("limiter_places", places, Kind::Gauge, of_tables(|table| table.max as u64));
+        let crowded = "Times that somebody found no place in a full table of the limiter";
+        text.tables("limiter_crowded", crowded, Kind::Counter, of_tables(|table| table.crowded));
+        text.gauge("bans_running", "Addresses that are banned", figures.bans_running as u64);
+        text.counter("bans_begun", "Bans that began", figures.bans_begun);
+        text.counter("failed_verifications", "Signatures that did not hold", figures.failed_verifications);
+        let replay = &self.sources.replay;
+        text.gauge("replay_signatures", "Signatures that are remembered", replay.kept() as u64);
+        text.gauge("replay_keys", "Verifying keys whose signatures are remembered", replay.keys() as u64);
+    }
+
     /// Counts one call.
     pub fn record(&self, record: &CallRecord) {
         let labels = match &record.end {
@@ -82,6 +115,42 @@ impl Metrics {
         self.calls.get_or_create(&labels).inc();
         if record.proven {
             self.proven.inc();
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Counter,
+    Gauge,
+}
+
+/// The exposition format, for numbers that others count.
+struct Text(String);
+
+impl Text {
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.family(name, help, Kind::Counter, &[(None, value)]);
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: u64) {
+        self.family(name, help, Kind::Gauge, &[(None, value)]);
+    }
+
+    fn tables<const N: usize>(&mut self, name: &str, help: &str, kind: Kind, values: [(&'static str, u64); N]) {
+        self.family(name, help, kind, &values.map(|(table, value)| (Some(table), value)));
+    }
+
+    fn family(&mut self, name: &str, help: &str, kind: Kind, values: &[(Option<&'static str>, u64)]) {
+        let (kind, suffix) = match kind {
+            Kind::Counter => ("counter", "_total"),
+            Kind::Gauge => ("gauge", ""),
+        };
+        // Writing to a `String` does not fail.
+        let _ = writeln!(self.0, "# HELP latchkey_{name} {help}.\n# TYPE latchkey_{name} {kind}");
+        for (table, value) in values {
+            let labels = table.map(|table| format!("{{table=\"{table}\"}}")).unwrap_or_default();
+            let _ = writeln!(self.0, "latchkey_{name}{suffix}{labels} {value}");
         }
     }
 }

@@ -120,7 +120,7 @@ async fn health() -> &'static str {
 
 async fn metrics(State(ops): State<Ops>) -> Response {
     const TYPE: HeaderValue = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    ([(CONTENT_TYPE, TYPE)], ops.house.metrics.text()).into_response()
+    ([(CONTENT_TYPE, TYPE)], ops.house.metrics.text(ops.now())).into_response()
 }
 
 async fn policy(State(ops): State<Ops>) -> Json<Value> {

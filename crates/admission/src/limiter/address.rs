@@ -6,6 +6,7 @@ use latchkey_protocol::Timestamp;
 use latchkey_protocol::limits::Window;
 
 use super::counter::{Charge, Counter, number};
+use super::figures::TableFigures;
 use super::held::{HeldAddress, HeldCount};
 use super::limits::{Exhausted, Limits};
 use super::table::{SHARED, Slot, Table};
@@ -134,9 +135,7 @@ impl Addresses {
         }
     }
 
-    /// How many addresses have counters of their own.
-    #[cfg(test)]
-    pub(super) fn own(&self) -> usize {
-        self.0.own()
+    pub(super) fn figures(&self, name: &'static str) -> TableFigures {
+        self.0.figures(name)
     }
 }

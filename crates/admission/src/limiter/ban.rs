@@ -15,11 +15,8 @@ use latchkey_protocol::Timestamp;
 use latchkey_protocol::limits::{BAN_STEP_FORGOTTEN, BAN_STEPS, Window};
 
 use super::FIVE_MINUTES;
+use super::figures::TableFigures;
 use super::table::{Slot, Table};
-
-/// The most addresses whose bans are kept. When all places are taken by bans that count, no further address is
-/// banned; it stays limited.
-pub const BANS_MAX: usize = 1 << 16;
 
 /// The word of a ban that was taken out of its table.
 const CLOSED: u64 = u64::MAX;
@@ -112,12 +109,25 @@ pub struct HeldBan {
     pub step: u8,
 }
 
-/// The bans of all addresses.
+/// The bans of all addresses. When all places are taken by bans that count, no further address is banned; it stays
+/// limited.
 pub(super) struct Bans(Table<IpAddr, Ban>);
 
 impl Bans {
-    pub(super) fn new() -> Self {
-        Self(Table::new(BANS_MAX, 0, FIVE_MINUTES))
+    /// No bans, and places for `max`.
+    pub(super) fn new(max: usize) -> Self {
+        Self(Table::new(max, 0, FIVE_MINUTES))
+    }
+
+    pub(super) fn figures(&self, name: &'static str) -> TableFigures {
+        self.0.figures(name)
+    }
+
+    /// How many addresses are banned at `now`.
+    pub(super) fn running(&self, now: Timestamp) -> usize {
+        let mut running = 0;
+        self.0.each(|_, ban| running += usize::from(ban.until(now).is_some()));
+        running
     }
 
     /// The end of the address's ban, if one runs. Changes nothing.
@@ -197,7 +207,7 @@ mod tests {
 
     #[test]
     fn each_ban_is_longer_up_to_three_days() {
-        let bans = Bans::new();
+        let bans = Bans::new(8);
         let mut now = START;
         for expected in [120, 600, 3600, 21_600, 86_400, 259_200, 259_200] {
             assert_eq!(length(&bans, now), expected);
@@ -207,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_ban_that_runs_is_not_lengthened() {
-        let bans = Bans::new();
+        let bans = Bans::new(8);
         assert_eq!(length(&bans, START), 120);
         assert!(!bans.begin(ADDRESS, at(START + 60_000)));
         bans.refused(ADDRESS, at(START + 119_999));
@@ -217,7 +227,7 @@ mod tests {
 
     #[test]
     fn one_step_is_forgotten_for_each_day_without_a_refusal() {
-        let bans = Bans::new();
+        let bans = Bans::new(8);
         let mut end = START;
         for _ in 0..3 {
             end += length(&bans, end) * 1000;
@@ -237,7 +247,7 @@ mod tests {
 
     #[test]
     fn bans_are_taken_over_and_none_is_made_longer() {
-        let (bans, again) = (Bans::new(), Bans::new());
+        let (bans, again) = (Bans::new(8), Bans::new(8));
         length(&bans, START);
         let held = bans.export(at(START + 1000));
         assert_eq!(held, [HeldBan { address: ADDRESS, mark_ms: START + 120_000, banned: true, step: 1 }]);
@@ -246,7 +256,7 @@ mod tests {
         assert_eq!(length(&again, START + 120_000), 600);
         assert_eq!(bans.export(at(START + 120_000 + DAY_MS)), [], "what is forgotten is not kept");
         let far = HeldBan { address: ADDRESS, mark_ms: i64::MAX, banned: true, step: 200 };
-        let clamped = Bans::new();
+        let clamped = Bans::new(8);
         clamped.import(&[far], at(START));
         assert_eq!(clamped.until(ADDRESS, at(START)), Some(at(START + 259_200_000)));
     }

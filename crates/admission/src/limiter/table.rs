@@ -12,6 +12,7 @@ use latchkey_protocol::{AccountId, KeyId, Timestamp};
 use papaya::HashMap;
 
 use super::counter::number;
+use super::figures::TableFigures;
 use super::{FIVE_MINUTES, Row};
 
 /// How many slots those share who find no place of their own.
@@ -91,6 +92,8 @@ pub(super) struct Table<K, V> {
     /// window has turned, and cannot use two limits in one. The lowest bit says that it is under way.
     swept: AtomicU64,
     shared: Box<[V]>,
+    /// How often somebody found no place.
+    crowded: AtomicU64,
 }
 
 impl<K: Subject, V: Slot> Table<K, V> {
@@ -105,6 +108,7 @@ impl<K: Subject, V: Slot> Table<K, V> {
             kept: AtomicUsize::new(0),
             swept: AtomicU64::new(0),
             shared: (0..shared).map(|_| V::default()).collect(),
+            crowded: AtomicU64::new(0),
         }
     }
 
@@ -129,6 +133,7 @@ impl<K: Subject, V: Slot> Table<K, V> {
             }
             if !had_place {
                 if !self.has_room(now) {
+                    self.crowded.fetch_add(1, Ordering::Relaxed);
                     return self.shared_slot(&key).and_then(|slot| with(slot, false));
                 }
                 self.kept.fetch_add(1, Ordering::Relaxed);
@@ -193,9 +198,8 @@ impl<K: Subject, V: Slot> Table<K, V> {
         self.shared.get(usize::try_from(place).ok()?)
     }
 
-    /// How many subjects have a slot of their own.
-    #[cfg(test)]
-    pub(super) fn own(&self) -> usize {
-        self.slots.len()
+    /// What is told of it under `name`.
+    pub(super) fn figures(&self, name: &'static str) -> TableFigures {
+        TableFigures { name, kept: self.slots.len(), max: self.max, crowded: self.crowded.load(Ordering::Relaxed) }
     }
 }

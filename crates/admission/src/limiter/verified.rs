@@ -7,11 +7,8 @@ use latchkey_protocol::limits::Window;
 use latchkey_protocol::{KeyId, Timestamp};
 
 use super::FIVE_MINUTES;
+use super::figures::TableFigures;
 use super::table::{Slot, Table};
-
-/// The most pairs of key and address that are remembered. A pair that finds no place counts as never seen: it is
-/// verified like any other as long as its address has failures left.
-pub const VERIFIED_MAX: usize = 1 << 16;
 
 /// How long a pair is remembered: an hour.
 const REMEMBERED_US: i64 = 3_600_000_000;
@@ -35,12 +32,17 @@ impl Slot for LastSeen {
     }
 }
 
-/// The memory.
+/// The memory. A pair that finds no place counts as never seen: it is verified like any other as long as its address
+/// has failures left.
 pub(super) struct Verified(Table<(KeyId, IpAddr), LastSeen>);
 
 impl Verified {
-    pub(super) fn new() -> Self {
-        Self(Table::new(VERIFIED_MAX, 0, FIVE_MINUTES))
+    pub(super) fn new(max: usize) -> Self {
+        Self(Table::new(max, 0, FIVE_MINUTES))
+    }
+
+    pub(super) fn figures(&self, name: &'static str) -> TableFigures {
+        self.0.figures(name)
     }
 
     /// Whether the key verified from the address in the last hour; if so, whether that should be noted again.

@@ -175,11 +175,69 @@ fn a_signature_is_kept_until_its_window_is_over_for_everyone() {
 #[test]
 fn keys_share_a_memory_when_account_and_verifying_key_are_the_same() {
     let replay = Replay::new(Settings { share_max: 10, since: NOW, seed: 7 });
-    let verifier = |letter: &str| Verifier::hmac(&SecretKey::parse(letter.repeat(64)).unwrap());
-    let share = |account, letter| replay.share(AccountId(account), &verifier(letter));
+    let share = |account, letter| replay.share(AccountId(account), &hmac(letter));
     assert!(Arc::ptr_eq(&share(1, "a"), &share(1, "a")));
     assert!(!Arc::ptr_eq(&share(1, "a"), &share(1, "b")));
     assert!(!Arc::ptr_eq(&share(1, "a"), &share(2, "a")));
+}
+
+fn hmac(letter: &str) -> Verifier {
+    Verifier::hmac(&SecretKey::parse(letter.repeat(64)).unwrap())
+}
+
+#[test]
+fn a_share_is_let_go_when_its_keys_are_gone_and_nothing_in_it_counts() {
+    let replay = Replay::new(Settings { share_max: 1, since: Timestamp::EARLIEST, seed: 7 });
+    let until = NOW.plus_millis(5000);
+    let held = replay.share(AccountId(1), &hmac("a"));
+    for n in 0..100_u32 {
+        drop(replay.share(AccountId(2 + i64::from(n)), &hmac("a")));
+    }
+    assert_eq!(replay.keys(), 101);
+    replay.sweep(NOW);
+    assert_eq!(replay.keys(), 1, "a key holds this one");
+    assert_eq!(call(&held, id(1), order(), until, NOW), Ok(()));
+    drop(held);
+    // Its key is gone, and another one with the same secret comes: the signature was used all the same.
+    let last = until.plus_micros(LINGER_US);
+    replay.sweep(last);
+    let again = replay.share(AccountId(1), &hmac("a"));
+    assert_eq!(call(&again, id(1), order(), until, last), Err(Reason::SignatureUsed { order: true }));
+    // So it is for what found no place, although nothing is kept any more.
+    let longer = until.plus_millis(10_000);
+    assert_eq!(call(&again, id(2), order(), longer, NOW), Err(Reason::ReplayMemoryFull));
+    drop(again);
+    replay.sweep(longer);
+    let again = replay.share(AccountId(1), &hmac("a"));
+    assert_eq!(call(&again, id(2), order(), longer, longer), Err(Reason::ReplayMemoryFull));
+    drop(again);
+    replay.sweep(longer.plus_micros(LINGER_US + 1));
+    assert_eq!(replay.keys(), 0);
+}
+
+#[test]
+fn who_takes_a_share_while_it_is_let_go_takes_the_same_as_everyone() {
+    for _ in 0..500 {
+        let replay = Replay::new(Settings { share_max: 10, since: Timestamp::EARLIEST, seed: 7 });
+        drop(replay.share(AccountId(1), &hmac("a")));
+        let (replay, start) = (&replay, &Barrier::new(5));
+        let taken: Vec<_> = std::thread::scope(|scope| {
+            scope.spawn(move || {
+                start.wait();
+                (0..20).for_each(|_| replay.sweep(NOW));
+            });
+            let takers: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(move || {
+                        start.wait();
+                        replay.share(AccountId(1), &hmac("a"))
+                    })
+                })
+                .collect();
+            takers.into_iter().map(|taker| taker.join().unwrap()).collect()
+        });
+        assert!(taken.iter().all(|share| Arc::ptr_eq(share, &taken[0])), "two memories of one key");
+    }
 }
 
 #[test]

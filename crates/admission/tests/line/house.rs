@@ -28,6 +28,8 @@ use latchkey_protocol::{AccountId, ApiKey, KeyId, Permission, Timestamp, Value};
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_795_230_000_000);
 pub(crate) const OWNER: AccountId = AccountId(100_000_001);
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
+/// The addresses that the key may be used from: one IPv4 address, and two of one IPv6 /64 beside one of another.
+const LISTED: &str = "192.0.2.7,2001:db8::1,2001:db8::ffff:2,2001:db8:0:1::1";
 /// The key's name and its secret.
 const NAME: &str = "TestTestTestTestTestTestTestTestTestTestTestTestTestTestTest0001";
 
@@ -112,8 +114,18 @@ impl House {
         format!("{payload}&signature={signature}")
     }
 
+    /// The same house under the limits of `policy`.
+    pub(crate) fn limited(self, policy: &Policy) -> Self {
+        Self { limiter: Limiter::new(Limits::from(policy)), ..self }
+    }
+
     /// From the bytes to the permit.
     pub(crate) fn admit(&self, row: &Endpoint, query: &str) -> (Result<Permit, Rejection>, Trail) {
+        self.admit_from(PEER, row, query)
+    }
+
+    /// As [`Self::admit`], from one of the addresses that the key lists.
+    pub(crate) fn admit_from(&self, peer: IpAddr, row: &Endpoint, query: &str) -> (Result<Permit, Rejection>, Trail) {
         let path = row.path.replace("{id}", "00000000-0000-0007-0000-00000000002a");
         let raw = RawCall {
             method: row.method.as_str(),
@@ -124,7 +136,7 @@ impl House {
             time_unit: Field::Absent,
             sbe: Field::Absent,
             headers: &Listed(&[]),
-            peer: PEER,
+            peer,
             found_by: FoundBy::Socket,
         };
         let (recorder, clock) = (Arc::clone(&self.records) as _, Arc::new(StillClock) as _);
@@ -215,7 +227,7 @@ fn record(kind: KeyKind, rule: ReplayRule) -> KeyRecord {
         label: Label::parse("bot").unwrap(),
         material: Material::Hmac { sealed: Sealed(Vec::new()) },
         permissions: Permission::ALL.iter().copied().collect(),
-        ip: IpRestriction::Listed(IpRule::parse_list("192.0.2.7", IpForms::Addresses, &UNLIMITED).unwrap()),
+        ip: IpRestriction::Listed(IpRule::parse_list(LISTED, IpForms::Addresses, &UNLIMITED).unwrap()),
         symbols: None,
         kind,
         state: KeyState::Active,

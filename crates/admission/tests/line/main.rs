@@ -6,6 +6,7 @@
     reason = "helpers of tests stop where a test would"
 )]
 
+mod failures;
 mod house;
 mod pairs;
 mod reasons;

@@ -15,6 +15,7 @@ mod lifecycle;
 mod limits;
 mod line;
 mod message;
+mod metrics;
 mod operators;
 mod owners;
 mod reasons;
