@@ -1,12 +1,13 @@
 //! Accounts: who holds keys, and the facts that the rules ask about.
 
 use crate::change::Actor;
+use crate::hold::Holder;
 use crate::policy::Policy;
 use crate::stored::{Stored, hex};
 use core::fmt;
 use latchkey_crypto::digest::{sha256, to_hex};
 use latchkey_protocol::{AccountId, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 mod country;
 mod factor;
@@ -44,8 +45,10 @@ pub struct Account {
     pub master: Option<AccountId>,
     /// Where the owner lives.
     pub residence: Option<Country>,
-    /// Set while the account is frozen: no key of it, nor of its sub-accounts, is admitted.
-    pub frozen: Option<Frozen>,
+    /// Its freezes, at most one of each [`Holder`], the highest first. While there is one, no key of the account, nor of
+    /// its sub-accounts, is admitted.
+    #[serde(deserialize_with = "freezes")]
+    pub frozen: Vec<Frozen>,
     /// An operator's exception from the VIP level that special keys need.
     pub special_key_exception: bool,
     /// When the account left special-key mode; the cooldown runs from here.
@@ -289,6 +292,27 @@ pub struct Frozen {
     pub reason: String,
 }
 
+impl Frozen {
+    /// Who it was to `account`.
+    pub fn holder(&self, account: AccountId) -> Holder {
+        Holder::of(&self.by, account)
+    }
+}
+
+/// Reads freezes. In format 2 there was one, or none.
+pub(crate) fn freezes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Frozen>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        All(Vec<Frozen>),
+        One(Option<Frozen>),
+    }
+    Ok(match Either::deserialize(deserializer)? {
+        Either::All(all) => all,
+        Either::One(one) => one.into_iter().collect(),
+    })
+}
+
 /// A sealed secret; only the store's key opens it.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -365,7 +389,7 @@ impl<'a> Owner<'a> {
 
     /// The freeze that holds: the account's own before its master's.
     pub fn frozen(&self) -> Option<&'a Frozen> {
-        self.account.frozen.as_ref().or(self.master().frozen.as_ref())
+        self.account.frozen.first().or(self.master().frozen.first())
     }
 
     /// The VIP level that counts.
@@ -440,7 +464,28 @@ mod tests {
         assert!(read("margin-special-key", "margin-other").contains("margin-other"));
         assert!(read("\"portfolio_margin\":\"none\"", "\"portfolio_margin\":\"max\"").contains("max"));
         assert!(read("\"vip\"", "\"vipp\"").contains("vipp"));
-        assert!(read("\"format\":2", "\"format\":3").contains("newer"));
+        assert!(read("\"format\":3", "\"format\":4").contains("newer"));
+    }
+
+    #[test]
+    fn a_freeze_of_the_format_before_is_read() {
+        let mut stored = account(7);
+        let text = String::from_utf8(stored.encode()).unwrap().replace("\"format\":3", "\"format\":2");
+        let read = |frozen: &str| {
+            assert!(text.contains("\"frozen\":[]"), "{text}");
+            let text = text.replace("\"frozen\":[]", &format!("\"frozen\":{frozen}"));
+            Account::decode(text.as_bytes()).map(|account| account.frozen)
+        };
+        let one = r#"{"at":1000000,"by":{"operator":"olga"},"reason":"court"}"#;
+        stored.frozen = vec![Frozen {
+            at: Timestamp::from_millis(1000),
+            by: Actor::Operator("olga".into()),
+            reason: "court".into(),
+        }];
+        assert_eq!(Account::decode(&stored.encode()).unwrap(), stored);
+        assert_eq!(read("null").unwrap(), vec![]);
+        assert_eq!(read(one).unwrap(), stored.frozen);
+        assert!(read(r#"{"at":1}"#).is_err() && read("7").is_err());
     }
 
     #[test]
@@ -459,7 +504,7 @@ mod tests {
         sub.vip = 0;
         sub.terms = TermsSigned::default();
         sub.default_security_controls = false;
-        master.frozen = Some(Frozen { at: Timestamp::from_millis(1), by: Actor::World, reason: String::new() });
+        master.frozen = vec![Frozen { at: Timestamp::from_millis(1), by: Actor::World, reason: String::new() }];
         let owner = Owner::new(&sub, Some(&master)).unwrap();
         assert_eq!((owner.kyc(), owner.vip(), owner.controls()), (Kyc::VerifiedPlus, 9, true));
         assert!(owner.signed(Terms::MarginSpecialKey) && owner.frozen().is_some());

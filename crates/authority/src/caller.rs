@@ -4,6 +4,7 @@ use crate::account::Owner;
 use crate::change::Actor;
 use crate::claim::Claim;
 use crate::effective::{Standing, key_standing};
+use crate::hold::Holder;
 use crate::issue::Case;
 use crate::key::KeyKind;
 use crate::refusal::Refusal;
@@ -79,6 +80,11 @@ impl Caller {
             Via::World => Actor::World,
             Via::System => Actor::System,
         }
+    }
+
+    /// What the caller is to `account`.
+    pub(crate) fn holder(&self, account: AccountId) -> Holder {
+        Holder::of(&self.actor(), account)
     }
 
     /// What was shown for this change.

@@ -252,6 +252,9 @@ pub enum KeyState {
         at: Timestamp,
         /// By whom.
         by: Actor,
+        /// Who else did since: it stays out of use until each of them undid it.
+        #[serde(default, skip_serializing_if = "<[Hold]>::is_empty")]
+        also: Box<[Hold]>,
     },
     /// Its life without an IP list is over; never revived.
     Expired {
@@ -269,7 +272,37 @@ pub enum KeyState {
     },
 }
 
+/// One who put a key out of use.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// Since when.
+    pub at: Timestamp,
+    /// Who.
+    pub by: Actor,
+}
+
 impl KeyState {
+    /// Who holds it out of use, in order of time.
+    pub fn holds(&self) -> Vec<Hold> {
+        match self {
+            Self::Disabled { at, by, also } => {
+                let first = Hold { at: *at, by: by.clone() };
+                core::iter::once(first).chain(also.iter().cloned()).collect()
+            }
+            Self::Active | Self::Expired { .. } | Self::Deleted { .. } => Vec::new(),
+        }
+    }
+
+    /// The state of a key that is held out of use by these, or by nobody.
+    pub fn held(holds: impl IntoIterator<Item = Hold>) -> Self {
+        let mut holds = holds.into_iter();
+        match holds.next() {
+            Some(Hold { at, by }) => Self::Disabled { at, by, also: holds.collect() },
+            None => Self::Active,
+        }
+    }
+
     /// Whether the end is written: expired or deleted.
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Expired { .. } | Self::Deleted { .. })
@@ -419,6 +452,14 @@ mod tests {
             reason: DeleteReason::Requested,
         };
         assert_eq!(KeyRecord::decode(&stored.encode()).unwrap(), stored);
+        let hold = |by| Hold { at: Timestamp::from_millis(3), by };
+        stored.state = KeyState::held([hold(Actor::World), hold(Actor::System)]);
+        assert_eq!(KeyRecord::decode(&stored.encode()).unwrap(), stored);
+        // As the format before has it.
+        stored.state = KeyState::held([hold(Actor::World)]);
+        let text = String::from_utf8(stored.encode()).unwrap().replace("\"format\":3", "\"format\":2");
+        assert!(text.contains(r#""state":{"disabled":{"at":3000,"by":"world"}}"#), "{text}");
+        assert_eq!(KeyRecord::decode(text.as_bytes()).unwrap(), stored);
     }
 
     #[test]
@@ -433,7 +474,7 @@ mod tests {
         assert!(read("\"state\":\"active\"", "\"state\":\"dozing\"").contains("dozing"));
         assert!(read("\"hmac\"", "\"sha1\"").contains("sha1"));
         assert!(read("127.0.0.1", "127.0.0.1/8").contains("IP rule"));
-        assert!(read("\"format\":2", "\"format\":9").contains("`9`"));
+        assert!(read("\"format\":3", "\"format\":9").contains("`9`"));
     }
 
     #[test]

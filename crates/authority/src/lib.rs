@@ -14,6 +14,7 @@
 //! | [`policy`] | the numbers that vary by source or operator, and their profiles | everybody |
 //! | [`permission_rules`] | what each permission needs: one row a permission | here |
 //! | [`account`], [`key`], [`ip`], [`label`] | the records and their parts, parsed once | `store`, `admission`, faces |
+//! | [`hold`] | who put something out of use, and who may undo that | here |
 //! | [`effective`], [`trading`] | what a key may do now, and which wallet it unlocks | `admission`, `store` |
 //! | [`change`] | what a decision yields: writes, effects, audit | `store`, `venue` |
 //! | [`claim`] | what a request that may be sent again made | consoles, `store` |
@@ -27,6 +28,7 @@ pub mod caller;
 pub mod change;
 pub mod claim;
 pub mod effective;
+pub mod hold;
 pub mod ip;
 pub mod issue;
 pub mod key;

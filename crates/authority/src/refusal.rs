@@ -170,6 +170,12 @@ pub enum Refusal {
     /// An operator disabled or froze it; the owner cannot undo that.
     #[error("an operator did this; only an operator can undo it")]
     HeldByOperator,
+    /// The master disabled or froze it; the sub-account cannot undo that.
+    #[error("the master account did this; only the master account can undo it")]
+    HeldByMaster,
+    /// The owner disabled or froze it; nobody else can undo that.
+    #[error("its owner did this; only its owner can undo it")]
+    HeldByOwner,
 
     /// Asset sub-accounts have no keys managed by signed calls.
     #[error("this is not possible for an asset sub-account")]
@@ -285,7 +291,9 @@ impl Refusal {
             | Self::TotpUnknown
             | Self::LastFactor
             | Self::RecoveryCodeUnknown
-            | Self::HeldByOperator => code::UNAUTHORIZED_SAPI.plain(),
+            | Self::HeldByOperator
+            | Self::HeldByMaster
+            | Self::HeldByOwner => code::UNAUTHORIZED_SAPI.plain(),
 
             Self::KeyUnknown | Self::NameUnknown | Self::KeyDead(_) => code::NO_SUCH_API_KEY.plain(),
         }

@@ -5,9 +5,9 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// The format that this binary writes. It also reads the one before, in which passkeys, recovery codes, overlaps and
-/// what the rules keep of a key were not there.
-pub const FORMAT: u16 = 2;
+/// The format that this binary writes. It also reads the one before, in which an account had one freeze, and a key was
+/// put out of use by one alone.
+pub const FORMAT: u16 = 3;
 
 /// Why stored bytes are no record.
 #[derive(Debug, thiserror::Error)]

@@ -29,7 +29,7 @@ pub(crate) fn account(id: i64) -> Account {
         default_security_controls: true,
         master: None,
         residence: None,
-        frozen: None,
+        frozen: vec![],
         special_key_exception: false,
         left_special_mode: None,
         password_hash: None,

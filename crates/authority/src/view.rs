@@ -2,7 +2,7 @@
 
 use crate::account::{
     Account, Country, CrossMarginPro, Email, Frozen, Kyc, Owner, Passkey, PortfolioMargin, Product, Products, SubKind,
-    TermsSigned,
+    TermsSigned, freezes,
 };
 use crate::effective::Effective;
 use crate::ip::IpRestriction;
@@ -44,7 +44,8 @@ pub struct AccountSummary {
     /// See [`Account::residence`].
     pub residence: Option<Country>,
     /// See [`Account::frozen`].
-    pub frozen: Option<Frozen>,
+    #[serde(deserialize_with = "freezes")]
+    pub frozen: Vec<Frozen>,
     /// See [`Account::special_key_exception`].
     pub special_key_exception: bool,
     /// See [`Account::left_special_mode`].

@@ -46,7 +46,7 @@ problems! {
     LIMIT 409 "limit" "The account has as many as it may.";
     FROZEN 409 "frozen" "The account is frozen.";
     KEY_ENDED 409 "key-ended" "The key has ended.";
-    HELD 409 "held" "An operator holds this.";
+    HELD 409 "held" "Another holds this.";
     KYC 409 "kyc" "The owner is not verified enough.";
     NO_FACTOR 409 "no-factor" "A second factor is needed first.";
     LAST_FACTOR 409 "last-factor" "The last factor stays while keys live.";

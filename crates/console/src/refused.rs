@@ -78,7 +78,7 @@ const fn place(refusal: &Refusal) -> (&'static Row, &'static str) {
         Refusal::PermissionNeeds(..) | Refusal::PermissionsFixed => (problem::PERMISSION, "permissions"),
         Refusal::TooManyKeys(_) | Refusal::TaxKeyExists => (problem::LIMIT, ""),
         Refusal::KeyDead(_) => (problem::KEY_ENDED, ""),
-        Refusal::HeldByOperator => (problem::HELD, ""),
+        Refusal::HeldByOperator | Refusal::HeldByMaster | Refusal::HeldByOwner => (problem::HELD, ""),
         Refusal::LastFactor => (problem::LAST_FACTOR, ""),
         Refusal::WideningHeld { .. } => (problem::WIDENING_HELD, ""),
         Refusal::EmailTaken | Refusal::ApiKeyTaken | Refusal::PasskeyKnown => (problem::TAKEN, ""),

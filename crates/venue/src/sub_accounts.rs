@@ -133,7 +133,7 @@ pub(crate) fn list<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Resu
         let (page, limit) = (number("page", 1), number("limit", PAGE));
         let found = chosen(&authority, &caller, &call).await.map(|accounts| {
             let frozen = arguments.bool("isFreeze");
-            let wanted = |account: &&Account| frozen.is_none_or(|frozen| frozen == account.frozen.is_some());
+            let wanted = |account: &&Account| frozen.is_none_or(|frozen| frozen != account.frozen.is_empty());
             let rows = accounts.iter().filter(wanted).skip(page.saturating_sub(1).saturating_mul(limit)).take(limit);
             object! { "subAccounts": rows.map(account_value).collect::<Vec<_>>() }
         });
@@ -154,7 +154,7 @@ fn account_value(account: &Account) -> Value {
         "subUserId": account.id.0,
         "email": account.email.as_str().to_owned(),
         "remark": "",
-        "isFreeze": account.frozen.is_some(),
+        "isFreeze": !account.frozen.is_empty(),
         "createTime": account.created,
         "isManagedSubAccount": false,
         "isAssetManagementSubAccount": is_asset(account),
@@ -184,7 +184,7 @@ pub(crate) fn status<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Re
             object! {
                 "email": account.email.as_str().to_owned(),
                 "isSubUserEnabled": true,
-                "isUserActive": account.frozen.is_none(),
+                "isUserActive": account.frozen.is_empty(),
                 "insertTime": account.created,
                 "isMarginEnabled": account.products.is_open(Product::Margin, now),
                 "isFutureEnabled": account.products.is_open(Product::Futures, now),

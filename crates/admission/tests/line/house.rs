@@ -204,7 +204,7 @@ fn account() -> Account {
         default_security_controls: true,
         master: None,
         residence: None,
-        frozen: None,
+        frozen: vec![],
         special_key_exception: false,
         left_special_mode: None,
         password_hash: None,

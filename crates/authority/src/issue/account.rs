@@ -90,7 +90,7 @@ pub fn create_account(
         default_security_controls: new.default_security_controls,
         master: master.map(|master| master.id),
         residence: new.residence,
-        frozen: None,
+        frozen: Vec::new(),
         special_key_exception: new.special_key_exception,
         left_special_mode: None,
         password_hash: new.password_hash.clone(),

@@ -1,48 +1,57 @@
 //! Freezing an account, and ending that.
 
+use super::life::{STILL_HELD, doer, narrowing, tell_of_others, undone};
 use super::{Case, Draft};
 use crate::account::{Account, Frozen};
 use crate::caller::{Power, Via, authorise};
-use crate::change::{Action, Actor, AnswerAfter, Change, Direction, Effect, NoticeKind};
+use crate::change::{Action, AnswerAfter, Change, Direction, Effect, NoticeKind};
 use crate::refusal::Refusal;
 use crate::step_up::IntentKind;
+use core::cmp::Reverse;
 use serde_json::json;
 
 /// Decides on a freeze: from then on no key of the account, nor of its sub-accounts, is admitted.
-/// `None`: it is frozen already. With `cancel_orders` its open orders are cancelled.
+/// `None`: the caller froze it already; what an owner, a master and an operator did stands side by side. With
+/// `cancel_orders` its open orders are cancelled.
 ///
 /// # Errors
 /// [`Refusal`] of the caller.
 pub fn freeze_account(case: Case<'_>, reason: &str, cancel_orders: bool) -> Result<Option<Change>, Refusal> {
     authorise(&case, &case.owner()?, Power::Hold)?;
     let stored = &case.loaded.account;
-    let by_operator = |frozen: &Frozen| matches!(frozen.by, Actor::Operator(_));
-    // An operator's freeze replaces an owner's, so that the owner cannot undo it.
-    let replaces = matches!(case.caller.via, Via::Operator(_));
-    if stored.frozen.as_ref().is_some_and(|frozen| by_operator(frozen) || !replaces) {
+    let holder = case.caller.holder(stored.id);
+    if stored.frozen.iter().any(|frozen| frozen.holder(stored.id) == holder) {
         return Ok(None);
     }
-    let frozen = Frozen { at: case.now, by: case.caller.actor(), reason: reason.to_owned() };
+    let mut frozen = stored.frozen.clone();
+    frozen.push(Frozen { at: case.now, by: case.caller.actor(), reason: reason.to_owned() });
+    frozen.sort_by_key(|frozen| Reverse(frozen.holder(stored.id)));
     let cancel = cancel_orders.then_some(Effect::CancelEverything { owner: stored.id });
-    let mut draft = Draft::new(case).account(Account { frozen: Some(frozen), ..stored.clone() }).effects(cancel);
-    if replaces {
-        draft = draft.tell(NoticeKind::Operator, None, format!("An operator froze the account: {reason}"));
-    }
-    Ok(Some(draft.finish(Action::AccountFrozen, AnswerAfter::AllNodes, Direction::Narrowing)))
+    let draft = Draft::new(case).account(Account { frozen, ..stored.clone() }).effects(cancel);
+    let text = format!("The account was frozen by {}: {reason}", doer(&case));
+    Ok(Some(narrowing(tell_of_others(draft, &case, None, text), Action::AccountFrozen)))
 }
 
-/// Decides on the end of a freeze. `None`: the account is not frozen. An operator's freeze ends by an operator.
+/// Decides on ending the freezes that are the caller's to end: without any, its keys are admitted again. `None`: the
+/// account is not frozen. What an operator froze, operators release; what the master of a sub-account froze, the
+/// master; what an owner froze, no operator. The owner is always told.
 ///
 /// # Errors
-/// [`Refusal`] of the caller.
+/// [`Refusal`]: the caller, a freeze by others alone, the proof.
 pub fn unfreeze_account(case: Case<'_>) -> Result<Option<Change>, Refusal> {
     authorise(&case, &case.owner()?, Power::Hold)?;
     let stored = &case.loaded.account;
-    let Some(frozen) = &stored.frozen else { return Ok(None) };
-    if matches!((&frozen.by, &case.caller.via), (Actor::Operator(_), Via::Owner | Via::Key { .. })) {
-        return Err(Refusal::HeldByOperator);
+    if stored.frozen.is_empty() {
+        return Ok(None);
     }
+    let rest = undone(&case, stored.frozen.clone(), |frozen| &frozen.by)?;
     case.confirm_widening(IntentKind::Unfreeze, json!({ "frozen": null }))?;
-    let draft = Draft::new(case).account(Account { frozen: None, ..stored.clone() });
+    let still = if rest.is_empty() { "" } else { STILL_HELD };
+    let text = format!("A freeze of the account was ended by {}.{still}", doer(&case));
+    let draft = Draft::new(case).account(Account { frozen: rest, ..stored.clone() });
+    let draft = match case.caller.via {
+        Via::Key { .. } | Via::Operator(_) => tell_of_others(draft, &case, None, text),
+        Via::Owner | Via::SentCode | Via::World | Via::System => draft.tell(NoticeKind::Standing, None, text),
+    };
     Ok(Some(draft.finish(Action::AccountUnfrozen, AnswerAfter::Local, Direction::Widening)))
 }

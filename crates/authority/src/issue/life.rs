@@ -5,7 +5,8 @@ use crate::account::SubKind;
 use crate::caller::{Power, Via, authorise};
 use crate::change::{Action, Actor, AnswerAfter, Change, Direction, Effect, NoticeKind};
 use crate::effective::DeadReason;
-use crate::key::{DeleteReason, KeyRecord, KeyState};
+use crate::hold::Holder;
+use crate::key::{DeleteReason, Hold, KeyRecord, KeyState};
 use crate::refusal::Refusal;
 use crate::step_up::IntentKind;
 use latchkey_protocol::KeyId;
@@ -48,8 +49,8 @@ pub fn delete_all_keys(case: Case<'_>) -> Result<Option<Change>, Refusal> {
     Ok(Some(narrowing(tell_of_others(draft, &case, None, text), Action::KeysDeleted)))
 }
 
-/// Decides on putting a key out of use. `None`: it was already; but what an owner disabled, an operator may take over,
-/// so that the owner cannot enable it.
+/// Decides on putting a key out of use. `None`: the caller did already. What an owner, a master and an operator did
+/// stands side by side.
 ///
 /// # Errors
 /// [`Refusal`]: the caller, the key, a key that has ended.
@@ -81,24 +82,25 @@ pub fn freeze_keys(case: Case<'_>, cancel_orders: bool) -> Result<Option<Change>
     Ok(Some(narrowing(tell_of_others(draft, &case, None, text), Action::KeysDisabled)))
 }
 
-/// Decides on putting a disabled key back into use. `None`: it is in use. What an operator disabled, only an
-/// operator's tool enables.
+/// Decides on undoing what the caller may undo of a disabled key's holds: without any it is in use again. `None`: it is
+/// in use. What an operator did, only operators undo; what the master of a sub-account did, only the master; what an
+/// owner did, no operator.
 ///
 /// # Errors
 /// [`Refusal`]: the caller, the key, a key that has ended, the proof.
 pub fn enable_key(case: Case<'_>, id: KeyId) -> Result<Option<Change>, Refusal> {
     let before = addressed(&case, id)?;
     check_not_ended(&case, before)?;
-    let KeyState::Disabled { by, .. } = &before.state else { return Ok(None) };
-    match (by, &case.caller.via) {
-        (Actor::Operator(_), Via::Owner | Via::Key { .. }) => return Err(Refusal::HeldByOperator),
-        (Actor::Operator(_), _) => {}
-        (_, Via::Operator(_)) => return Err(Refusal::NotByOperator),
-        _ => {}
+    let holds = before.state.holds();
+    if holds.is_empty() {
+        return Ok(None);
     }
+    let rest = undone(&case, holds, |hold| &hold.by)?;
     case.confirm_widening(IntentKind::EnableKey, json!({ "enabled": id.to_string() }))?;
-    let after = KeyRecord { state: KeyState::Active, ..before.clone() };
-    let draft = Draft::new(case).replace(before, after);
+    let still = if rest.is_empty() { "" } else { STILL_HELD };
+    let text = format!("The key \"{}\" was enabled by {}.{still}", before.label, doer(&case));
+    let after = KeyRecord { state: KeyState::held(rest), ..before.clone() };
+    let draft = tell_of_others(Draft::new(case), &case, Some(id), text).replace(before, after);
     Ok(Some(draft.finish(Action::KeyEnabled, AnswerAfter::Local, Direction::Widening)))
 }
 
@@ -117,19 +119,37 @@ pub(super) fn check_not_ended(case: &Case<'_>, key: &KeyRecord) -> Result<(), Re
     ended.map_or(Ok(()), |reason| Err(Refusal::KeyDead(reason)))
 }
 
-/// Whether disabling the key changes anything.
-fn can_disable(case: &Case<'_>, key: &KeyRecord) -> bool {
-    match &key.state {
-        KeyState::Active => true,
-        KeyState::Disabled { by, .. } => {
-            matches!(case.caller.via, Via::Operator(_)) && !matches!(by, Actor::Operator(_))
-        }
-        KeyState::Expired { .. } | KeyState::Deleted { .. } => false,
+/// What remains of `holds` when the caller undoes those that are the caller's to undo.
+///
+/// # Errors
+/// [`Refusal`]: there is none of these.
+pub(super) fn undone<T>(case: &Case<'_>, holds: Vec<T>, by: impl Fn(&T) -> &Actor) -> Result<Vec<T>, Refusal> {
+    let account = case.loaded.account.id;
+    let caller = case.caller.holder(account);
+    let count = holds.len();
+    let rest: Vec<T> = holds.into_iter().filter(|hold| !caller.undoes(Holder::of(by(hold), account))).collect();
+    match rest.iter().map(|hold| Holder::of(by(hold), account)).max().filter(|_| rest.len() == count) {
+        None => Ok(rest),
+        Some(Holder::Operator) => Err(Refusal::HeldByOperator),
+        Some(Holder::Master) => Err(Refusal::HeldByMaster),
+        Some(Holder::Owner) => Err(Refusal::HeldByOwner),
     }
 }
 
+/// What a notice adds when somebody else holds too.
+pub(super) const STILL_HELD: &str = " It stays out of use: somebody else holds it too.";
+
+/// Whether disabling the key changes anything.
+fn can_disable(case: &Case<'_>, key: &KeyRecord) -> bool {
+    let account = case.loaded.account.id;
+    let caller = case.caller.holder(account);
+    let held = || key.state.holds().iter().any(|hold| Holder::of(&hold.by, account) == caller);
+    !key.state.is_final() && !held()
+}
+
 fn disabled(case: &Case<'_>, key: &KeyRecord) -> KeyRecord {
-    KeyRecord { state: KeyState::Disabled { at: case.now, by: case.caller.actor() }, ..key.clone() }
+    let hold = Hold { at: case.now, by: case.caller.actor() };
+    KeyRecord { state: KeyState::held(key.state.holds().into_iter().chain([hold])), ..key.clone() }
 }
 
 /// The state of a key that is deleted now, by whoever asks.
@@ -146,6 +166,7 @@ pub(super) fn doer(case: &Case<'_>) -> &'static str {
     match case.caller.via {
         Via::Key { .. } => "a signed call",
         Via::Operator(_) => "an operator",
+        Via::Owner if Some(case.caller.account) == case.loaded.account.master => "its master account",
         Via::Owner | Via::SentCode | Via::World | Via::System => "its owner",
     }
 }

@@ -57,7 +57,7 @@ pub fn create_sub_account(case: Case<'_>, new: &NewSubAccount, id: AccountId) ->
         default_security_controls: true,
         master: Some(master.id),
         residence: None,
-        frozen: None,
+        frozen: Vec::new(),
         special_key_exception: false,
         left_special_mode: None,
         password_hash: new.password_hash.clone(),

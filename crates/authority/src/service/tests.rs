@@ -205,7 +205,7 @@ fn disabled_keys_come_back_and_nothing_is_written_twice() {
     );
     now_or_never(authority.freeze_account(&owner, AccountId(1), "", false, NOW)).unwrap();
     confirmed(|owner| now_or_never(authority.unfreeze_account(owner, AccountId(1), NOW))).unwrap();
-    assert_eq!(authority.ports().rows.lock().unwrap().account(AccountId(1)).unwrap().frozen, None);
+    assert_eq!(authority.ports().rows.lock().unwrap().account(AccountId(1)).unwrap().frozen, vec![]);
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn a_decision_that_was_overtaken_is_made_again() {
         let mut rows = house.rows.lock().unwrap();
         let mut record = rows.keys().find(|record| record.id == key).unwrap();
         let mut account = rows.account(AccountId(1)).unwrap();
-        record.state = KeyState::Disabled { at: NOW, by: Actor::Owner(AccountId(1)) };
+        record.state = KeyState::Disabled { at: NOW, by: Actor::Owner(AccountId(1)), also: Box::default() };
         account.version += 1;
         rows.keys.insert(key, record.encode());
         rows.accounts.insert(AccountId(1), account.encode());

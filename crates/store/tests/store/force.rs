@@ -117,9 +117,9 @@ fn case(number: u64) -> Case {
     let mut key = key(u128::from(number) + 1, id + 1);
     key.permissions = PermissionSet::READING.with(Permission::SpotAndMarginTrading);
     let mut case = Case { owners: [master.clone(), sub.clone()], key: key.clone(), account: None, changed: None };
-    let frozen = Some(Frozen { at: NOW, by: Actor::System, reason: String::new() });
+    let frozen = vec![Frozen { at: NOW, by: Actor::System, reason: String::new() }];
     match number % KINDS {
-        0 => key.state = KeyState::Disabled { at: NOW, by: Actor::System },
+        0 => key.state = KeyState::Disabled { at: NOW, by: Actor::System, also: Box::default() },
         1 => key = deleted(key),
         2 => key.ip = listed("10.0.0.1"),
         3 => key.permissions = PermissionSet::READING,

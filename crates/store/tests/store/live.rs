@@ -39,7 +39,7 @@ fn dead(key: &LiveKey) -> Option<DeadReason> {
 }
 
 fn frozen(mut account: Account) -> Account {
-    account.frozen = Some(Frozen { at: NOW, by: Actor::System, reason: "because".into() });
+    account.frozen = vec![Frozen { at: NOW, by: Actor::System, reason: "because".into() }];
     account.version += 1;
     account
 }
@@ -186,7 +186,7 @@ async fn a_start_puts_everything_stored_in_force() {
     assert_eq!(live.account(AccountId(1)).unwrap().master.as_ref().unwrap().id, AccountId(2));
     // A change that was committed later than what was loaded still counts.
     let mut disabled = key(7, 1);
-    disabled.state = KeyState::Disabled { at: NOW, by: Actor::System };
+    disabled.state = KeyState::Disabled { at: NOW, by: Actor::System, also: Box::default() };
     disabled.version = 2;
     live.apply(&store.commit(with_key(change(1), disabled, Some(1))).await.unwrap());
     assert_eq!(dead(&find(7, 1).unwrap()), Some(DeadReason::Disabled));

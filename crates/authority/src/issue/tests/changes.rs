@@ -2,13 +2,14 @@
 
 use super::row::{ADDRESSED, CALLING, calling_key};
 use super::*;
-use crate::account::{Account, Email, Frozen, PortfolioMargin, Products};
-use crate::change::{Actor, AnswerAfter, AuditEvent, Change, Direction, Effect, Guard, Write};
+use crate::account::{Account, Email, PortfolioMargin, Products};
+use crate::change::{Actor, AnswerAfter, AuditEvent, Change, Direction, Effect, Guard, NoticeKind, Write};
 use crate::ip::IpRestriction;
-use crate::key::{KeyKind, KeyState, PermissionMode, Scope};
+use crate::key::{Hold, KeyKind, KeyState, PermissionMode, Scope};
 use crate::label::Label;
 use crate::policy::Profile;
 use crate::ports::ExchangeFacts;
+use crate::step_up::{Factor, FactorSet, StepUp};
 use crate::tests::{account, api_key, key, pem, rules};
 use crate::view::SpecialKeyView;
 use latchkey_crypto::public_key::PublicKey;
@@ -325,16 +326,48 @@ fn accounts_are_opened_by_operators_and_worlds_from_sound_facts() {
 }
 
 #[test]
-fn an_operator_takes_over_an_owners_freeze() {
+fn a_freeze_by_an_owner_and_one_by_an_operator_stand_side_by_side() {
     let mut loaded = loaded(vec![]);
-    loaded.account.frozen = Some(Frozen { at: NOW, by: Actor::Owner(AccountId(1)), reason: String::new() });
     let operator =
         Caller { account: AccountId(1), from: None, via: Via::Operator("olga".into()), step_up: None, claim: None };
-    let change = freeze_account(case(&loaded, &operator), "court order", false).unwrap().unwrap();
-    loaded.account = change.accounts[0].record.clone();
-    let owner = Caller { via: Via::Owner, ..operator };
-    assert_eq!(unfreeze_account(case(&loaded, &owner)), Err(Refusal::HeldByOperator));
+    let owner = Caller { via: Via::Owner, ..operator.clone() };
+    let after = |change: Change| change.accounts[0].record.clone();
+    loaded.account = after(freeze_account(case(&loaded, &owner), "stolen", false).unwrap().unwrap());
+    assert_eq!(unfreeze_account(case(&loaded, &operator)), Err(Refusal::HeldByOwner));
     assert_eq!(freeze_account(case(&loaded, &owner), "", false), Ok(None));
+    loaded.account = after(freeze_account(case(&loaded, &operator), "court order", false).unwrap().unwrap());
+    let reasons = |account: &Account| account.frozen.iter().map(|frozen| frozen.reason.clone()).collect::<Vec<_>>();
+    assert_eq!(reasons(&loaded.account), ["court order", "stolen"]);
+
+    let released = unfreeze_account(case(&loaded, &operator)).unwrap().unwrap();
+    assert_eq!(reasons(&released.accounts[0].record), ["stolen"]);
+    let told = &released.notices[0];
+    assert_eq!((told.account, told.kind), (AccountId(1), NoticeKind::Operator));
+    assert!(told.text.contains("ended by an operator") && told.text.contains("stays out of use"), "{}", told.text);
+
+    let Err(Refusal::StepUpNeeded(demand)) = unfreeze_account(case(&loaded, &owner)) else { panic!("no proof") };
+    let proof = StepUp::proven(demand.digest, FactorSet::from_iter([Factor::Totp]), NOW);
+    let owner = Caller { step_up: Some(proof), ..owner };
+    let ended = unfreeze_account(case(&loaded, &owner)).unwrap().unwrap();
+    assert_eq!(reasons(&ended.accounts[0].record), ["court order"]);
+    assert_eq!(ended.notices[0].kind, NoticeKind::Standing);
+}
+
+#[test]
+fn a_key_stays_out_of_use_until_each_who_disabled_it_enabled_it() {
+    let mut loaded = loaded(vec![key(1)]);
+    let operator =
+        Caller { account: AccountId(1), from: None, via: Via::Operator("olga".into()), step_up: None, claim: None };
+    let owner = Caller { via: Via::Owner, ..operator.clone() };
+    let after = |change: Change| change.keys[0].record.clone();
+    loaded.keys[1] = after(disable_key(case(&loaded, &owner), KeyId(1)).unwrap().unwrap());
+    loaded.keys[1] = after(disable_key(case(&loaded, &operator), KeyId(1)).unwrap().unwrap());
+    let change = enable_key(case(&loaded, &operator), KeyId(1)).unwrap().unwrap();
+    assert_eq!(change.notices[0].kind, NoticeKind::Operator);
+    let released = after(change);
+    assert_eq!(released.state.holds(), [Hold { at: NOW, by: Actor::Owner(AccountId(1)) }]);
+    loaded.keys[1] = released;
+    assert_eq!(enable_key(case(&loaded, &operator), KeyId(1)), Err(Refusal::HeldByOwner));
 }
 
 #[test]

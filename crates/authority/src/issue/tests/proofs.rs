@@ -7,7 +7,7 @@ use crate::account::{
 };
 use crate::change::Actor;
 use crate::ip::IpRestriction;
-use crate::key::{KeyState, PermissionMode, Scope};
+use crate::key::{Hold, KeyState, PermissionMode, Scope};
 use crate::label::Label;
 use crate::ports::ExchangeFacts;
 use crate::step_up::{Factor, FactorSet, StepUp, StepUpFlaw};
@@ -138,7 +138,7 @@ fn keys() -> Vec<Pair> {
     let wider = || edit(10, ips("192.0.2.1"));
     let mut disabled = alice();
     for key in &mut disabled.keys {
-        key.state = KeyState::Disabled { at: NOW, by: Actor::Owner(AccountId(1)) };
+        key.state = KeyState::held([Hold { at: NOW, by: Actor::Owner(AccountId(1)) }]);
     }
     let mut withdrawing = alice();
     for key in &mut withdrawing.keys {
@@ -321,7 +321,7 @@ fn a_proof_fits_what_it_was_given_for_a_minute_later() {
 
 #[test]
 fn a_proof_for_the_end_of_one_freeze_ends_no_other() {
-    let frozen = || Some(Frozen { at: NOW, by: Actor::Owner(AccountId(1)), reason: "lost".into() });
+    let frozen = || vec![Frozen { at: NOW, by: Actor::Owner(AccountId(1)), reason: "lost".into() }];
     let unfreeze: Ask = Box::new(|case| unfreeze_account(case).map(drop));
     let own = alice_with(|account| account.frozen = frozen());
     let sub = Account { version: 7, master: Some(AccountId(1)), frozen: frozen(), ..account(3) };

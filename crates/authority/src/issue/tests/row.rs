@@ -10,7 +10,7 @@ use crate::effective::{Effective, Standing, effective_permissions};
 use crate::ip::{IpForms, IpRestriction};
 use crate::issue::create::restriction;
 use crate::key::{
-    Capabilities, DeleteReason, KeyKind, KeyState, Material, PermissionMode, PublicMaterial, Retiring, Scope,
+    Capabilities, DeleteReason, Hold, KeyKind, KeyState, Material, PermissionMode, PublicMaterial, Retiring, Scope,
 };
 use crate::label::Label;
 use crate::policy::{PolicyOverrides, Profile};
@@ -232,8 +232,9 @@ impl Row<'_> {
         }
         for word in &self.key {
             record.state = match *word {
-                "disabled" => KeyState::Disabled { at: NOW, by: Actor::Owner(AccountId(1)) },
-                "held" => KeyState::Disabled { at: NOW, by: Actor::Operator("olga".into()) },
+                "disabled" | "held" | "master-held" => {
+                    KeyState::held(record.state.holds().into_iter().chain([Hold { at: NOW, by: holder(word) }]))
+                }
                 "expired" => KeyState::Expired { at: NOW },
                 "deleted" => KeyState::Deleted { at: NOW, by: Actor::World, reason: DeleteReason::Requested },
                 _ => continue,
@@ -504,6 +505,15 @@ pub(super) fn calling_key() -> KeyRecord {
     KeyRecord { id: CALLING, api_key: api_key(2), label: Label::parse("caller").unwrap(), ..key(2) }
 }
 
+/// Who held an account or a key out of use.
+fn holder(word: &str) -> Actor {
+    match word {
+        "held" => Actor::Operator("olga".into()),
+        "master-held" => Actor::Owner(AccountId(9)),
+        _ => Actor::Owner(AccountId(1)),
+    }
+}
+
 fn other_key(kind: &str, number: u128) -> KeyRecord {
     let mut other = key(100 + number);
     other.label = Label::parse("other").unwrap();
@@ -512,7 +522,7 @@ fn other_key(kind: &str, number: u128) -> KeyRecord {
         "special-" => {
             other.kind = KeyKind::Special { scope: Scope::Cross, mode: PermissionMode::Trade };
         }
-        "disabled-" => other.state = KeyState::Disabled { at: NOW, by: Actor::World },
+        "disabled-" => other.state = KeyState::held([Hold { at: NOW, by: Actor::World }]),
         "expired-" => other.state = KeyState::Expired { at: NOW },
         "tax-" => other.kind = KeyKind::Tax,
         "lapsed-" => other.unrestricted_since = Some(NOW.plus_millis(-duration("90d"))),
@@ -523,7 +533,6 @@ fn other_key(kind: &str, number: u128) -> KeyRecord {
 
 fn change_account(account: &mut Account, word: &str) {
     let ago = |text| Some(NOW.plus_millis(-duration(text)));
-    let frozen = |by| Some(Frozen { at: NOW, by, reason: String::new() });
     let (name, value) = word.split_once('=').unwrap_or((word, ""));
     match name {
         "" => {}
@@ -556,8 +565,9 @@ fn change_account(account: &mut Account, word: &str) {
         "controls-off" => account.default_security_controls = false,
         "exception" => account.special_key_exception = true,
         "left" => account.left_special_mode = ago(value),
-        "frozen" => account.frozen = frozen(Actor::Owner(AccountId(1))),
-        "held" => account.frozen = frozen(Actor::Operator("olga".into())),
+        "frozen" | "held" | "master-held" => {
+            account.frozen.push(Frozen { at: NOW, by: holder(name), reason: String::new() });
+        }
         _ => panic!("unknown word {word}"),
     }
 }

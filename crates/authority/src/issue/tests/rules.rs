@@ -131,11 +131,11 @@ fn any_account() -> impl Strategy<Value = Account> {
             1 => PortfolioMargin::Retail { since },
             _ => PortfolioMargin::Pro { since },
         };
-        account.frozen = frozen.then(|| crate::account::Frozen {
+        account.frozen.extend(frozen.then(|| crate::account::Frozen {
             at: since,
             by: crate::change::Actor::World,
             reason: String::new(),
-        });
+        }));
         account
     })
 }
