@@ -103,9 +103,12 @@ impl KeyRecord {
         matches!(self.state, KeyState::Active | KeyState::Disabled { .. }) && self.over(policy, now).is_none()
     }
 
-    /// Whether it counts towards the keys of its account at `now`: living ones do, unless a successor counts instead.
-    pub fn counts(&self, policy: &Policy, now: Timestamp) -> bool {
-        self.retiring.is_none() && self.lives(policy, now)
+    /// Whether it counts towards the `keys` of its account at `now`: living ones do, unless a successor lives and
+    /// counts instead.
+    pub fn counts<'a>(&self, keys: impl IntoIterator<Item = &'a Self>, policy: &Policy, now: Timestamp) -> bool {
+        let replaced =
+            |retiring: Retiring| keys.into_iter().any(|key| key.id == retiring.successor && key.lives(policy, now));
+        self.lives(policy, now) && !self.retiring.is_some_and(replaced)
     }
 }
 

@@ -167,6 +167,9 @@ pub enum Refusal {
     /// The key has ended and cannot be changed.
     #[error("the key is no longer in use: {}", .0.name())]
     KeyDead(DeadReason),
+    /// The key is disabled, and a successor would not be.
+    #[error("the key is disabled: it must be enabled first")]
+    KeyNotActive,
     /// An operator disabled or froze it; the owner cannot undo that.
     #[error("an operator did this; only an operator can undo it")]
     HeldByOperator,
@@ -283,6 +286,7 @@ impl Refusal {
             | Self::ResidenceRestricted(_)
             | Self::TaxKeyExists
             | Self::RotationUnderWay
+            | Self::KeyNotActive
             | Self::OverlapOutOfRange(_)
             | Self::RotationChangesType
             | Self::DecidedByMaster

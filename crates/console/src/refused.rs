@@ -92,6 +92,7 @@ const fn place(refusal: &Refusal) -> (&'static Row, &'static str) {
         | Refusal::ResidenceRestricted(_) => (problem::SPECIAL, ""),
 
         Refusal::RotationUnderWay
+        | Refusal::KeyNotActive
         | Refusal::RotationChangesType
         | Refusal::AssetSubAccount
         | Refusal::NotCrossMarginClassic

@@ -135,7 +135,7 @@ pub fn create_tax_key(case: Case<'_>, label: &str, minted: &Minted) -> Result<Ch
     let label = Label::parse(label).map_err(Refusal::Label)?;
     let material = material(minted)?;
     check_account(&owner)?;
-    let is_tax = |key: &&KeyRecord| key.kind == KeyKind::Tax && key.counts(case.policy, case.now);
+    let is_tax = |key: &&KeyRecord| key.kind == KeyKind::Tax && key.counts(&case.loaded.keys, case.policy, case.now);
     if case.loaded.keys.iter().any(|key| is_tax(&key)) {
         return Err(Refusal::TaxKeyExists);
     }
@@ -264,7 +264,8 @@ pub(super) fn check_account(owner: &Owner<'_>) -> Result<(), Refusal> {
 /// Room for one more key. Source: margin special API key FAQ, 2026-05-14: 30, both kinds together.
 pub(super) fn check_count(case: &Case<'_>, at: Timestamp) -> Result<(), Refusal> {
     let max = case.policy.keys_per_account;
-    let count = case.loaded.keys.iter().filter(|key| key.counts(case.policy, at)).count();
+    let keys = &case.loaded.keys;
+    let count = keys.iter().filter(|key| key.counts(keys, case.policy, at)).count();
     if count >= usize::from(max) { Err(Refusal::TooManyKeys(max)) } else { Ok(()) }
 }
 

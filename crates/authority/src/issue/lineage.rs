@@ -10,22 +10,24 @@ use crate::refusal::Refusal;
 use crate::step_up::IntentKind;
 use latchkey_protocol::KeyId;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Which key made which, ended ones too.
+/// Which key made which, ended ones too. A successor counts as made by its predecessor too.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Makers(BTreeMap<KeyId, KeyId>);
+pub struct Makers(BTreeMap<KeyId, Vec<KeyId>>);
 
 impl Makers {
     /// Whether `key` was made by `ancestor`, directly or not.
     pub fn descends(&self, key: KeyId, ancestor: KeyId) -> bool {
-        let mut maker = self.0.get(&key);
-        // A key is older than those it made, so a chain ends; a damaged one ends here.
-        for _ in 0..self.0.len() {
-            match maker {
-                Some(found) if *found == ancestor => return true,
-                Some(found) => maker = self.0.get(found),
-                None => return false,
+        let (mut open, mut seen) = (vec![key], BTreeSet::new());
+        while let Some(makers) = open.pop().map(|next| self.0.get(&next)) {
+            for maker in makers.into_iter().flatten() {
+                if *maker == ancestor {
+                    return true;
+                }
+                if seen.insert(*maker) {
+                    open.push(*maker);
+                }
             }
         }
         false
@@ -34,7 +36,15 @@ impl Makers {
 
 impl<'a> FromIterator<&'a KeyRecord> for Makers {
     fn from_iter<I: IntoIterator<Item = &'a KeyRecord>>(keys: I) -> Self {
-        Self(keys.into_iter().filter_map(|key| Some((key.id, key.made_by?))).collect())
+        let mut makers = Self::default();
+        for key in keys {
+            let made = key.made_by.map(|maker| (key.id, maker));
+            let followed = key.retiring.map(|retiring| (retiring.successor, key.id));
+            for (made, maker) in [made, followed].into_iter().flatten() {
+                makers.0.entry(made).or_default().push(maker);
+            }
+        }
+        makers
     }
 }
 

@@ -6,7 +6,7 @@ use super::special::check_eligibility;
 use super::{Case, Draft, Minted, NewProof, asked};
 use crate::caller::{Power, authorise};
 use crate::change::{Action, Change};
-use crate::key::{KeyKind, KeyRecord, PermissionMode, Retiring};
+use crate::key::{KeyKind, KeyRecord, KeyState, PermissionMode, Retiring};
 use crate::policy::HOUR;
 use crate::refusal::Refusal;
 use crate::step_up::IntentKind;
@@ -36,7 +36,8 @@ pub enum Overlap {
     },
 }
 
-/// Decides on a successor. The old key does not count towards the keys of its account any more.
+/// Decides on a successor. The old key does not count towards the keys of its account while the successor lives; when
+/// that ends first, it counts again, and still ends with its overlap.
 ///
 /// # Errors
 /// [`Refusal`], in this order: the caller, the key, the overlap, the account, what the kind needs, the permissions, the
@@ -47,6 +48,10 @@ pub fn rotate_key(case: Case<'_>, id: KeyId, rotation: &Rotation, minted: &Minte
     check_signed_creation(&case)?;
     let before = case.loaded.keys.iter().find(|key| key.id == id).ok_or(Refusal::KeyUnknown)?;
     check_not_ended(&case, before)?;
+    // Otherwise the successor would be in use where whoever disabled the key meant that it is not.
+    if before.state != KeyState::Active {
+        return Err(Refusal::KeyNotActive);
+    }
     // One overlap at a time: otherwise successors of successors would be keys beyond the count.
     let succeeds = |key: &KeyRecord| {
         key.retiring.is_some_and(|retiring| retiring.successor == id) && key.lives(case.policy, case.now)
@@ -69,7 +74,8 @@ pub fn rotate_key(case: Case<'_>, id: KeyId, rotation: &Rotation, minted: &Minte
         permissions: before.permissions,
         symbols: before.symbols.clone(),
         kind: before.kind,
-        made_by: before.made_by,
+        // Whoever asks learns its secret.
+        made_by: case.caller.key().or(before.made_by),
         accepts: before.accepts,
         replay: before.replay,
         ..fresh

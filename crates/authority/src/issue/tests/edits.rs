@@ -79,7 +79,8 @@ fn a_successor_has_the_same_restrictions_and_counts_instead() {
     assert_eq!((successor.created, successor.version), (NOW, 1));
     let end = NOW.plus_millis(DAY_MS);
     assert_eq!((before.retiring.unwrap().at, before.watch.due), (end, Some(end)));
-    assert!(before.lives(&POLICY, NOW) && !before.counts(&POLICY, NOW) && successor.counts(&POLICY, NOW));
+    let both = [before.clone(), successor.clone()];
+    assert!(before.lives(&POLICY, NOW) && !before.counts(&both, &POLICY, NOW) && successor.counts(&both, &POLICY, NOW));
     assert!(!before.lives(&POLICY, end), "the line needs no sweep to refuse it");
 }
 

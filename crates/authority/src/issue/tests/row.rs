@@ -525,6 +525,9 @@ fn other_key(kind: &str, number: u128) -> KeyRecord {
         "disabled-" => other.state = KeyState::held([Hold { at: NOW, by: Actor::World }]),
         "expired-" => other.state = KeyState::Expired { at: NOW },
         "tax-" => other.kind = KeyKind::Tax,
+        // With a successor among the other keys, and with one that is gone.
+        "followed-" => other.retiring = Some(retiring(KeyId(101 + number), 1)),
+        "orphaned-" => other.retiring = Some(retiring(KeyId(9), 1)),
         "lapsed-" => other.unrestricted_since = Some(NOW.plus_millis(-duration("90d"))),
         _ => panic!("unknown kind {kind}"),
     }

@@ -106,6 +106,32 @@ fn all_that_a_key_made_ends_in_one_step_across_sub_accounts() {
 }
 
 #[test]
+fn a_successor_and_what_it_made_descend_from_the_key_that_it_followed() {
+    let authority = authority();
+    let first = trader(&authority);
+    let old = first.key().unwrap();
+    let rotation = Rotation { overlap: Overlap::For(24), proof: NewProof::Hmac };
+    let successor = confirmed(|owner| now_or_never(authority.rotate_key(owner, AccountId(1), old, &rotation, NOW)));
+    let successor = successor.ok().unwrap().record;
+    let second = Caller {
+        via: Via::Key { key: successor.id, kind: successor.kind, effective: successor.permissions },
+        ..first.clone()
+    };
+    let by = |maker: &Caller, label: &str| {
+        now_or_never(authority.create_special_key(maker, &new_special(label), FACTS, NOW)).ok().unwrap().record
+    };
+    let (older, newer) = (by(&first, "older"), by(&second, "newer"));
+    let of = |maker| {
+        let found = now_or_never(authority.descendants(&caller(Via::Owner), AccountId(1), maker, NOW)).unwrap();
+        found.into_iter().map(|key| key.id).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(of(old), [successor.id, older.id, newer.id].into());
+    assert_eq!(of(successor.id), [newer.id].into());
+    confirmed(|owner| now_or_never(authority.delete_key(owner, AccountId(1), old, NOW))).unwrap();
+    assert_eq!(of(old), [successor.id, older.id, newer.id].into(), "its end hides nothing");
+}
+
+#[test]
 fn a_successor_lives_beside_the_old_key_and_the_sweep_ends_the_overlap() {
     let authority = authority();
     let old = trader(&authority).key().unwrap();
