@@ -19,6 +19,6 @@ pub use parameters::parameters;
 pub use permission::permission;
 pub use replay::replay;
 pub use route::route;
-pub use shape::shape;
+pub use shape::{head, shape};
 pub use signature::signature;
 pub use timing::timing;

@@ -67,7 +67,7 @@ impl Rejection {
             }
             Reason::KeyKind => "keys of this kind never reach this route".to_owned(),
             Reason::SymbolNotWhitelisted => "the symbol is not on the key's whitelist".to_owned(),
-            Reason::Parameter(error) | Reason::Venue(error) => error.message(),
+            Reason::Unreadable(error) | Reason::Parameter(error) | Reason::Venue(error) => error.message(),
             Reason::UnreadParameters { read, sent, .. } => {
                 format!("{sent} parameters were sent, of which the route reads {read}")
             }

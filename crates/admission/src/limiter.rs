@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use latchkey_protocol::catalog::{Budget, Endpoint, Family, Weight};
+use latchkey_protocol::catalog::{Budget, Endpoint, Family, Method, Weight};
 use latchkey_protocol::limits::{Interval, Window};
 use latchkey_protocol::params::RawParams;
 use latchkey_protocol::{AccountId, KeyId, Timestamp};
@@ -164,18 +164,50 @@ impl Limiter {
     /// # Errors
     /// [`Reason::Limited`]: 429 `-1003`. On `/api`, every `ban_after`-th within one window bans the address.
     pub fn arrive(&self, call: &Admission<'_, Routed<'_>>, trail: &mut Trail) -> Result<(), Rejection> {
+        self.arrive_with(call, Some(weigh(call.row, call.state.params.as_ref().ok())), 1, trail)
+    }
+
+    /// Charges the caller's address for a call whose body is still to come. What only the body tells the weight of is
+    /// weighed by [`Self::arrive_whole`].
+    ///
+    /// # Errors
+    /// As [`Self::arrive`].
+    pub fn arrive_head(&self, call: &Admission<'_, Routed<'_>>, trail: &mut Trail) -> Result<(), Rejection> {
+        let weight = (!body_weighs(call.row)).then(|| weigh(call.row, call.state.params.as_ref().ok()));
+        self.arrive_with(call, weight, 1, trail)
+    }
+
+    /// Charges what [`Self::arrive_head`] left open of a call whose body came.
+    ///
+    /// # Errors
+    /// As [`Self::arrive`].
+    pub fn arrive_whole(&self, call: &Admission<'_, Routed<'_>>, trail: &mut Trail) -> Result<(), Rejection> {
+        if !body_weighs(call.row) {
+            return Ok(());
+        }
+        self.arrive_with(call, Some(weigh(call.row, call.state.params.as_ref().ok())), 0, trail)
+    }
+
+    fn arrive_with(
+        &self,
+        call: &Admission<'_, Routed<'_>>,
+        weight: Option<u32>,
+        requests: u32,
+        trail: &mut Trail,
+    ) -> Result<(), Rejection> {
         let row = call.row;
-        let weight = weigh(row, call.state.params.as_ref().ok());
         let (address, now) = (limited_address(call.raw.peer), trail.arrived());
         let escalates = row.family != Family::Sapi;
-        match row.budget {
-            Budget::Ip => self.arrive_weighing(address, Some(weight), escalates, trail),
-            Budget::SapiIp => {
-                self.arrive_weighing(address, None, escalates, trail)?;
+        match (row.budget, weight) {
+            (Budget::Ip, weight) => self.arrive_weighing(address, requests, weight, escalates, trail),
+            (Budget::SapiIp, Some(weight)) => {
+                self.arrive_weighing(address, requests, None, escalates, trail)?;
                 self.charge_endpoint_of_address(row, address, weight, now, trail)
             }
-            // The weight belongs to the account: charged once the signature held.
-            Budget::SapiUid => self.arrive_weighing(address, None, escalates, trail),
+            // The weight belongs to the account, and is charged once the signature held, or is not known yet.
+            (Budget::SapiUid, _) | (Budget::SapiIp, None) => {
+                self.arrive_weighing(address, requests, None, escalates, trail)
+            }
         }
     }
 
@@ -185,18 +217,19 @@ impl Limiter {
     /// As [`Self::arrive`].
     pub fn arrive_unrouted(&self, peer: IpAddr, path: &str, trail: &mut Trail) -> Result<(), Rejection> {
         let escalates = !path.starts_with("/sapi/");
-        self.arrive_weighing(limited_address(peer), escalates.then_some(1), escalates, trail)
+        self.arrive_weighing(limited_address(peer), 1, escalates.then_some(1), escalates, trail)
     }
 
     fn arrive_weighing(
         &self,
         address: IpAddr,
+        requests: u32,
         weight: Option<u32>,
         escalates: bool,
         trail: &mut Trail,
     ) -> Result<(), Rejection> {
         let now = trail.arrived();
-        let Arrival { used, over } = self.weigh_in(address, weight, escalates, now);
+        let Arrival { used, over } = self.weigh_in(address, requests, weight, escalates, now);
         let limit = self.limits.request_weight_per_minute;
         let taken = if over.is_some() { Some(0) } else { weight };
         if let Some(weight) = taken.filter(|_| weight.is_some()) {
@@ -205,8 +238,15 @@ impl Limiter {
         over.map_or(Ok(()), |over| Err(limited(Stage::Limits, over.what, over.limit)))
     }
 
-    fn weigh_in(&self, address: IpAddr, weight: Option<u32>, escalates: bool, now: Timestamp) -> Arrival {
-        let arrival = self.addresses.arrive(address, weight, escalates, &self.limits, now);
+    fn weigh_in(
+        &self,
+        address: IpAddr,
+        requests: u32,
+        weight: Option<u32>,
+        escalates: bool,
+        now: Timestamp,
+    ) -> Arrival {
+        let arrival = self.addresses.arrive(address, requests, weight, escalates, &self.limits, now);
         if let (Some(over), true) = (arrival.over, escalates) {
             self.escalate(address, over.refusals, now);
         }
@@ -495,6 +535,11 @@ fn taken(charge: Option<Charge>, weight: u32) -> (u32, u32, bool) {
 
 fn name(row: &Endpoint) -> Row {
     (row.method.as_str(), row.path)
+}
+
+/// Whether the body of a call tells what it weighs.
+fn body_weighs(row: &Endpoint) -> bool {
+    row.method != Method::Get && matches!(row.weight, Weight::By(_))
 }
 
 fn weigh(row: &Endpoint, params: Option<&RawParams<'_>>) -> u32 {

@@ -26,6 +26,8 @@ pub struct Rejection {
 /// The exact reason of a refusal.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Reason {
+    /// The request cannot be read, or did not arrive whole and in time, with the error of its own.
+    Unreadable(Box<ApiError>),
     /// No row has this path.
     NoSuchEndpoint,
     /// The path exists, this method does not.
@@ -166,6 +168,11 @@ impl Rejection {
         Self { stage, reason }
     }
 
+    /// A refusal of what is not a request that can be read.
+    pub fn unreadable(error: ApiError) -> Self {
+        Self::new(Stage::Edge, Reason::Unreadable(Box::new(error)))
+    }
+
     /// A refusal of the endpoint's parameters.
     pub fn parameter(error: ApiError) -> Self {
         Self::new(Stage::Parameters, Reason::Parameter(Box::new(error)))
@@ -239,7 +246,7 @@ impl Rejection {
                 code::SIGNATURE_REPLAYED.plain()
             }
             Reason::ReplayMemoryFull | Reason::Busy => code::SERVER_BUSY.plain(),
-            Reason::Parameter(error) | Reason::Venue(error) => (**error).clone(),
+            Reason::Unreadable(error) | Reason::Parameter(error) | Reason::Venue(error) => (**error).clone(),
         }
     }
 
@@ -260,6 +267,7 @@ impl Rejection {
     /// The name of the exact reason, as records and metrics spell it.
     pub fn name(&self) -> &'static str {
         match &self.reason {
+            Reason::Unreadable(_) => "unreadable",
             Reason::NoSuchEndpoint => "no-such-endpoint",
             Reason::MethodNotAllowed { .. } => "method-not-allowed",
             Reason::NotAvailable { .. } => "not-available",

@@ -203,6 +203,11 @@ impl Trail {
         self.record.proven = true;
     }
 
+    /// Notes that a call whose head arrived before is there whole: it arrives now.
+    pub fn whole(&mut self) {
+        self.record.arrived = self.clock.now();
+    }
+
     /// Notes that the call was handed to the venue: from here on silence is an unknown outcome.
     pub fn submitted(&mut self) {
         self.submitted = true;

@@ -7,9 +7,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use http::header::CONNECTION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -21,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-use latchkey_protocol::Hosts;
+use latchkey_protocol::{Hosts, code};
 
 use crate::line::Line;
 
@@ -47,6 +48,9 @@ pub mod parsers {
 use proxy_protocol::{Origin, Preamble, preamble};
 use scan::{Heads, Scanned};
 
+/// How long the rest of a request that is not read is waited for.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// The bounds of the door.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -69,6 +73,8 @@ pub struct Settings {
     pub write_timeout: Duration,
     /// Bytes of all bodies that are held at one time.
     pub buffered_bytes_max: usize,
+    /// Bytes of the bodies of one address (IPv6: of one /64) that are held at one time.
+    pub buffered_bytes_per_address_max: usize,
     /// Time that open requests get when the server stops.
     pub drain_timeout: Duration,
 }
@@ -86,6 +92,7 @@ impl Settings {
             body_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(30),
             buffered_bytes_max: 64 * 1024 * 1024,
+            buffered_bytes_per_address_max: 1024 * 1024,
             drain_timeout: Duration::from_secs(10),
         }
     }
@@ -110,6 +117,7 @@ pub struct Edge {
     settings: Settings,
     tls: Option<TlsAcceptor>,
     buffered: Semaphore,
+    buffered_of: Places,
     connections: Arc<Semaphore>,
     places: Places,
     counters: Arc<Counters>,
@@ -134,6 +142,7 @@ impl Edge {
             places: Places::new(settings.connections_per_address_max),
             tls: tls.map(TlsAcceptor::from),
             buffered: Semaphore::new(settings.buffered_bytes_max),
+            buffered_of: Places::new(settings.buffered_bytes_per_address_max),
             connections: Arc::new(Semaphore::new(settings.connections_max)),
             counters,
             settings,
@@ -271,31 +280,56 @@ impl Edge {
 
     async fn http(&self, stream: impl AsyncRead + AsyncWrite + Unpin, caller: Caller, mut stop: watch::Receiver<bool>) {
         let heads = Heads::default();
-        let stream = Scanned::new(stream, heads.clone(), self.settings.header_bytes_max);
+        let mut stream = Scanned::new(stream, heads.clone(), self.settings.header_bytes_max);
+        let cut = AtomicBool::new(false);
         let service = service_fn(|request| {
-            let head = heads.next();
-            async move { Ok::<_, io::Error>(self.request(request, head, caller).await) }
+            let (head, cut) = (heads.next(), &cut);
+            async move {
+                let reply = self.request(request, head, caller).await;
+                cut.fetch_or(reply.headers().contains_key(CONNECTION), Ordering::Relaxed);
+                Ok::<_, io::Error>(reply)
+            }
         });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.settings.header_timeout)
-            .max_buf_size(self.settings.header_bytes_max)
-            .max_headers(self.settings.headers_max)
-            .serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection);
-        let ended = tokio::select! {
-            biased;
-            ended = connection.as_mut() => ended,
-            () = stopped(&mut stop) => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        let ended = {
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(self.settings.header_timeout)
+                .max_buf_size(self.settings.header_bytes_max)
+                .max_headers(self.settings.headers_max)
+                .serve_connection(TokioIo::new(&mut stream), service);
+            let mut connection = std::pin::pin!(connection);
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => ended,
+                () = stopped(&mut stop) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
             }
         };
         if let Err(error) = ended {
             self.counters.protocol_errors.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(%error, "connection ended");
+            // Answered by the library, behind which nobody else sees it.
+            if error.is_parse() && !caller.is_hop {
+                drop(self.line.unreadable(caller.source, "", code::BAD_REQUEST.with(["its head"])));
+                cut.store(true, Ordering::Relaxed);
+            }
+        }
+        if cut.load(Ordering::Relaxed) {
+            linger(&mut stream).await;
         }
     }
+}
+
+/// Reads what the caller of a request that was not read whole still sends, for a moment: a connection that is closed
+/// over unread bytes is reset, and the caller may never see the answer.
+async fn linger(stream: &mut (impl AsyncRead + Unpin)) {
+    let ended = async {
+        let mut unread = [0; 4096];
+        while matches!(stream.read(&mut unread).await, Ok(1..)) {}
+    };
+    let _ = tokio::time::timeout(LINGER, ended).await;
 }
 
 /// Reads the PROXY preamble and not a byte more; `None` when there is none that tells an origin.

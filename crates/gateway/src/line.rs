@@ -8,8 +8,10 @@ use latchkey_admission::call::{RawCall, RequestIds, Source};
 use latchkey_admission::limiter::Limiter;
 use latchkey_admission::ports::{Clock, Keys, OpenMaterial, Recorder, Venue};
 use latchkey_admission::replay::Replay;
-use latchkey_admission::{Outcome, Permit, Rejection, Rules, Trail, check};
+use latchkey_admission::state::Routed;
+use latchkey_admission::{Admission, Outcome, Permit, Rejection, Rules, Trail, check};
 use latchkey_protocol::catalog::Catalog;
+use latchkey_protocol::code::ApiError;
 
 use crate::respond::{Reply, respond};
 
@@ -52,37 +54,66 @@ impl Line {
         Self { parts }
     }
 
-    /// The largest body that the row of a request takes; `None` when no row matches.
-    pub fn body_max(&self, method: &str, path: &str) -> Option<usize> {
-        let method = latchkey_protocol::catalog::Method::parse(method)?;
-        match self.parts.catalog.find(method, path) {
-            latchkey_protocol::catalog::Found::Endpoint(row) => Some(row.body_max),
-            latchkey_protocol::catalog::Found::OtherMethod | latchkey_protocol::catalog::Found::Nothing => None,
-        }
-    }
-
     /// Whether `peer` may open one more connection.
     pub fn may_connect(&self, peer: IpAddr) -> bool {
         self.parts.limiter.connect(peer, self.parts.clock.now())
     }
 
-    /// The reply to a caller that is banned, before its body is read; `None` for everyone else.
-    pub fn turn_away(&self, source: Source, path: &str) -> Option<Reply> {
-        let parts = &self.parts;
-        let rejection = parts.limiter.admit(source.address, path, parts.clock.now()).err()?;
-        let (recorder, clock) = (Arc::clone(&parts.recorder), Arc::clone(&parts.clock));
-        let mut trail = Trail::open(recorder, clock, parts.ids.next(), source);
-        let outcome = Outcome::Rejected(rejection);
-        trail.finish(&outcome);
-        Some(respond(&outcome, &trail))
-    }
-
     /// Takes a request from its bytes to its reply.
     pub async fn serve(&self, raw: RawCall<'_>) -> Reply {
+        let mut trail = self.trail(raw.source());
+        let admitted = self.admit(&raw, &mut trail);
+        self.answer(&raw, admitted, trail).await
+    }
+
+    /// Takes the head of a request whose body is still to come: its address pays now, whatever becomes of the body, and
+    /// what the head alone decides is decided. `head` has an empty body. [`Line::serve_whole`] goes on with the trail.
+    ///
+    /// # Errors
+    /// A refusal that needs no body.
+    pub fn take_head(&self, head: &RawCall<'_>, t: &mut Trail) -> Result<(), Rejection> {
+        let routed = self.route(head, t)?;
+        self.parts.limiter.arrive_head(&routed, t)?;
+        check::head(&routed)
+    }
+
+    /// Takes a request whose head was taken before to its reply.
+    pub async fn serve_whole(&self, raw: RawCall<'_>, mut trail: Trail) -> Reply {
+        let Parts { catalog, limiter, .. } = &self.parts;
+        trail.whole();
+        let admitted = check::route(&raw, catalog, &mut trail).and_then(|routed| {
+            limiter.arrive_whole(&routed, &mut trail)?;
+            self.judge(routed, &mut trail)
+        });
+        self.answer(&raw, admitted, trail).await
+    }
+
+    /// The reply to a request that cannot be read; it costs its address one.
+    pub fn unreadable(&self, source: Source, path: &str, error: ApiError) -> Reply {
+        let Parts { limiter, .. } = &self.parts;
+        let mut trail = self.trail(source);
+        let counted = limiter
+            .admit(source.address, path, trail.arrived())
+            .and_then(|()| limiter.arrive_unrouted(source.address, path, &mut trail));
+        finish(&Outcome::Rejected(counted.err().unwrap_or_else(|| Rejection::unreadable(error))), trail)
+    }
+
+    /// Ends a request of this head with a refusal.
+    pub fn refuse(&self, head: &RawCall<'_>, rejection: Rejection, mut trail: Trail) -> Reply {
+        check::owner(head, &rejection, self.parts.keys.as_ref(), &mut trail);
+        finish(&Outcome::Rejected(rejection), trail)
+    }
+
+    /// The trail of a request that has just arrived.
+    pub fn trail(&self, source: Source) -> Trail {
         let parts = &self.parts;
-        let (recorder, clock) = (Arc::clone(&parts.recorder), Arc::clone(&parts.clock));
-        let mut trail = Trail::open(recorder, clock, parts.ids.next(), raw.source());
-        let outcome = match self.admit(&raw, &mut trail) {
+        Trail::open(Arc::clone(&parts.recorder), Arc::clone(&parts.clock), parts.ids.next(), source)
+    }
+
+    /// Hands over what was admitted, and answers.
+    async fn answer(&self, raw: &RawCall<'_>, admitted: Result<Permit, Rejection>, mut trail: Trail) -> Reply {
+        let parts = &self.parts;
+        let outcome = match admitted {
             Ok(permit) => match parts.venue.submit(permit) {
                 Ok(ticket) => {
                     trail.submitted();
@@ -91,13 +122,12 @@ impl Line {
                 Err(rejection) => Outcome::Rejected(rejection),
             },
             Err(rejection) => {
-                check::owner(&raw, &rejection, parts.keys.as_ref(), &mut trail);
+                check::owner(raw, &rejection, parts.keys.as_ref(), &mut trail);
                 Outcome::Rejected(rejection)
             }
         };
         parts.limiter.settle(&outcome, &mut trail);
-        trail.finish(&outcome);
-        respond(&outcome, &trail)
+        finish(&outcome, trail)
     }
 
     /// Decides. The first failing check names the answer.
@@ -105,16 +135,27 @@ impl Line {
     /// # Errors
     /// The refusal of the first check that fails.
     pub fn admit(&self, raw: &RawCall<'_>, t: &mut Trail) -> Result<Permit, Rejection> {
-        let Parts { catalog, keys, opener, rules, limiter, replay, .. } = &self.parts;
+        let routed = self.route(raw, t)?;
+        self.parts.limiter.arrive(&routed, t)?;
+        self.judge(routed, t)
+    }
+
+    /// Refuses the banned, and finds the row; a call without one costs its address one.
+    fn route<'a>(&self, raw: &'a RawCall<'a>, t: &mut Trail) -> Result<Admission<'a, Routed<'a>>, Rejection> {
+        let Parts { catalog, limiter, .. } = &self.parts;
         limiter.admit(raw.peer, raw.path, t.arrived())?;
-        let routed = match check::route(raw, catalog, t) {
-            Ok(routed) => routed,
+        match check::route(raw, catalog, t) {
+            Ok(routed) => Ok(routed),
             Err(rejection) => {
                 limiter.arrive_unrouted(raw.peer, raw.path, t)?;
-                return Err(rejection);
+                Err(rejection)
             }
-        };
-        limiter.arrive(&routed, t)?;
+        }
+    }
+
+    /// Everything behind the charge of the address.
+    fn judge<'a>(&self, routed: Admission<'a, Routed<'a>>, t: &mut Trail) -> Result<Permit, Rejection> {
+        let Parts { keys, opener, rules, limiter, replay, .. } = &self.parts;
         let shaped = check::shape(routed, rules, t)?;
         let known = check::key(shaped, keys.as_ref(), t)?;
         let placed = check::ip(known)?;
@@ -128,4 +169,9 @@ impl Line {
         let fresh = check::replay(charged)?;
         Ok(fresh.permit(t.id(), t.arrived()))
     }
+}
+
+fn finish(outcome: &Outcome, mut trail: Trail) -> Reply {
+    trail.finish(outcome);
+    respond(outcome, &trail)
 }

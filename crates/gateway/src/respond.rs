@@ -77,11 +77,16 @@ pub fn respond(outcome: &Outcome, trail: &Trail) -> Reply {
     reply
 }
 
-/// The reply to bytes that are not a request of this system; the connection is closed behind it.
+/// The reply to bytes that are not a request of this system and have no caller to record them for; the connection is
+/// closed behind it.
 pub fn refuse(error: &ApiError) -> Reply {
     let mut body = Vec::new();
     let status = write_error(error, &mut body);
-    let mut reply = json(status, body);
+    last(json(status, body))
+}
+
+/// The same reply, behind which the connection is closed.
+pub fn last(mut reply: Reply) -> Reply {
     reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     reply
 }

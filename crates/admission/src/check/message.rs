@@ -16,7 +16,8 @@ use crate::trail::Trail;
 use crate::{Reason, Rejection, Rules, Stage};
 
 /// The message signature of a call and the key that it names; `None` when the call has neither of its fields.
-pub(super) fn read<'a>(raw: &'a RawCall<'a>) -> Result<Option<(ApiKey, Box<Message<'a>>)>, Rejection> {
+/// `has_body` tells of a body that may still be to come.
+pub(super) fn read<'a>(raw: &'a RawCall<'a>, has_body: bool) -> Result<Option<(ApiKey, Box<Message<'a>>)>, Rejection> {
     let fields = (raw.headers.field("signature-input"), raw.headers.field("signature"));
     if fields == (Field::Absent, Field::Absent) {
         return Ok(None);
@@ -26,7 +27,7 @@ pub(super) fn read<'a>(raw: &'a RawCall<'a>) -> Result<Option<(ApiKey, Box<Messa
         Field::Absent => None,
         Field::One(_) | Field::Several => Some(shape::api_key(raw.api_key)?),
     };
-    let message = fields_of(raw, fields).map_err(refuse)?;
+    let message = fields_of(raw, fields, has_body).map_err(refuse)?;
     let api_key = shape::api_key(Field::One(message.signature.key_id.as_bytes()))?;
     if header.is_some_and(|header| header != api_key) {
         return Err(refuse(MessageSignatureError::OtherKey));
@@ -37,11 +38,12 @@ pub(super) fn read<'a>(raw: &'a RawCall<'a>) -> Result<Option<(ApiKey, Box<Messa
 fn fields_of<'a>(
     raw: &'a RawCall<'a>,
     (input, signature): (Field<'a>, Field<'a>),
+    has_body: bool,
 ) -> Result<Message<'a>, MessageSignatureError> {
     let input = once(input, "Signature-Input")?.ok_or(MessageSignatureError::Missing("Signature-Input"))?;
     let signature = once(signature, "Signature")?.ok_or(MessageSignatureError::Missing("Signature"))?;
     let signature = MessageSignature::parse(input, signature)?;
-    signature.check_covers(!raw.body.is_empty())?;
+    signature.check_covers(has_body)?;
     let digest = if signature.covers(CONTENT_DIGEST) {
         let field = once(raw.headers.field(CONTENT_DIGEST), "Content-Digest")?;
         Some(ContentDigest::parse(field.ok_or(MessageSignatureError::Missing("Content-Digest"))?)?)

@@ -1,11 +1,11 @@
-use latchkey_protocol::catalog::{Method, SecurityType, time_unit};
+use latchkey_protocol::catalog::{Endpoint, Method, SecurityType, time_unit};
 use latchkey_protocol::params::{RawParams, decode};
 use latchkey_protocol::{ApiKey, RecvWindow, RecvWindowError, Timestamp};
 
 use super::message;
-use crate::call::Field;
+use crate::call::{Field, RawCall};
 use crate::permit::Window;
-use crate::state::{Credential, Routed, Shaped};
+use crate::state::{Credential, Message, Routed, Shaped};
 use crate::trail::Trail;
 use crate::{Admission, Reason, Rejection, Rules, Stage, decide};
 
@@ -27,13 +27,7 @@ pub fn shape<'a>(
     let refuse = |reason| Rejection::new(Stage::Shape, reason);
     let (raw, row) = (call.raw, call.row);
     decide::offered(row).map_err(|reason| Rejection::new(Stage::Route, reason))?;
-    let message =
-        if row.security.needs_key() && row.security != SecurityType::MarketData { message::read(raw)? } else { None };
-    let api_key = match &message {
-        Some((api_key, _)) => Some(*api_key),
-        None if row.security.needs_key() => Some(api_key(raw.api_key)?),
-        None => None,
-    };
+    let (api_key, message) = named(raw, row, !raw.body.is_empty())?;
     if let Some(api_key) = api_key {
         trail.named(api_key);
     }
@@ -55,7 +49,7 @@ pub fn shape<'a>(
         (None, _) => Credential::None,
         (Some(api_key), SecurityType::MarketData) => Credential::KeyOnly(api_key),
         (Some(api_key), security) => match message {
-            Some((_, message)) => {
+            Some(message) => {
                 let window = message::window(&params, &message.signature, rules).map_err(refuse)?;
                 Credential::Message9421 { api_key, message, window }
             }
@@ -66,6 +60,32 @@ pub fn shape<'a>(
         },
     };
     Ok(Admission { raw, row, state: Shaped { params, unit, credential } })
+}
+
+/// Asks of a call whose body is still to come what its head alone decides, by the same rules: nobody who shows no key
+/// makes the server wait for a body.
+///
+/// # Errors
+/// `-2014`, that a message signature cannot be used, or that the venue does not offer the endpoint.
+pub fn head(call: &Admission<'_, Routed<'_>>) -> Result<(), Rejection> {
+    decide::offered(call.row).map_err(|reason| Rejection::new(Stage::Route, reason))?;
+    named(call.raw, call.row, true).map(|_| ())
+}
+
+/// The key that a call names, and the message signature that names it.
+fn named<'a>(
+    raw: &'a RawCall<'a>,
+    row: &Endpoint,
+    has_body: bool,
+) -> Result<(Option<ApiKey>, Option<Box<Message<'a>>>), Rejection> {
+    if !row.security.needs_key() {
+        return Ok((None, None));
+    }
+    let message = if row.security == SecurityType::MarketData { None } else { message::read(raw, has_body)? };
+    match message {
+        Some((api_key, message)) => Ok((Some(api_key), Some(message))),
+        None => Ok((Some(api_key(raw.api_key)?), None)),
+    }
 }
 
 pub(super) fn api_key(header: Field<'_>) -> Result<ApiKey, Rejection> {

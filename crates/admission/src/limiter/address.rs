@@ -62,11 +62,12 @@ impl Addresses {
         self.0.seed(seed);
     }
 
-    /// Counts a request and its weight. A refused one counts as a request, unless that is what it is refused for, and
-    /// leaves no weight.
+    /// Counts a request and its weight; with no `requests`, the weight alone of one that was counted before. A refused
+    /// one counts as a request, unless that is what it is refused for, and leaves no weight.
     pub(super) fn arrive(
         &self,
         address: IpAddr,
+        requests: u32,
         weight: Option<u32>,
         escalates: bool,
         limits: &Limits,
@@ -78,7 +79,7 @@ impl Addresses {
                 let refusals = if own && escalates { counter.add(window, 1) } else { None };
                 Some(Over { what, limit, refusals })
             };
-            if let Charge::Full(_) = slot.raw.charge(five, 1, limits.raw_requests_per_5m)? {
+            if let Charge::Full(_) = slot.raw.charge(five, requests, limits.raw_requests_per_5m)? {
                 let over = refused(Exhausted::RawRequests, limits.raw_requests_per_5m, &slot.refused_raw, five);
                 return Some(Arrival { used: slot.weight.used(minute), over });
             }

@@ -45,7 +45,7 @@ fn row(method: Method, path: &str) -> &'static Endpoint {
 
 /// What the arrival of a request on `/api` is told: its refusal, if any.
 fn arrive(limiter: &Limiter, from: IpAddr, weight: u32, now: Timestamp) -> Result<u32, Exhausted> {
-    let arrival = limiter.weigh_in(from, Some(weight), true, now);
+    let arrival = limiter.weigh_in(from, 1, Some(weight), true, now);
     arrival.over.map_or(Ok(arrival.used), |over| Err(over.what))
 }
 
@@ -87,7 +87,7 @@ fn requests_are_counted_whatever_they_weigh() {
     let limiter = limiter(|policy| policy.raw_requests_per_5m = 3);
     let one = address(1);
     let count = |weight, now| {
-        let over = limiter.weigh_in(one, weight, true, now).over;
+        let over = limiter.weigh_in(one, 1, weight, true, now).over;
         over.map(|over| over.what)
     };
     assert_eq!(count(Some(0), TURN), None);
@@ -165,9 +165,9 @@ fn sapi_refuses_and_never_bans() {
         policy.ban_after = 1;
     });
     let one = address(1);
-    assert!(limiter.weigh_in(one, None, false, TURN).over.is_none());
+    assert!(limiter.weigh_in(one, 1, None, false, TURN).over.is_none());
     for _ in 0..50 {
-        assert!(limiter.weigh_in(one, None, false, TURN).over.is_some());
+        assert!(limiter.weigh_in(one, 1, None, false, TURN).over.is_some());
     }
     assert_eq!(banned_until(&limiter, one, TURN), None);
 }
@@ -410,10 +410,10 @@ fn a_refusal_on_sapi_does_not_start_the_day_again_that_forgets_a_ban() {
     let end = end.plus_millis(600_000);
     let half = end.plus_millis(DAY_MS / 2);
     for _ in 0..2 {
-        assert!(limiter.weigh_in(one, None, false, half).over.is_none());
+        assert!(limiter.weigh_in(one, 1, None, false, half).over.is_none());
     }
     for _ in 0..3 {
-        assert!(limiter.weigh_in(one, None, false, half).over.is_some(), "refused on `/sapi`");
+        assert!(limiter.weigh_in(one, 1, None, false, half).over.is_some(), "refused on `/sapi`");
     }
     assert_eq!(ban(end.plus_millis(DAY_MS)), 10, "a day after the ban one step of two is forgotten");
 }

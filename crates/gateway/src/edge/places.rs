@@ -1,49 +1,66 @@
-//! How many connections one address holds.
+//! How much one address holds: connections, bytes of bodies.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Counts open connections by address; an IPv6 caller counts as its /64.
+/// Counts what addresses hold; an IPv6 caller counts as its /64.
 #[derive(Clone, Debug)]
 pub struct Places {
     held: Arc<Mutex<HashMap<IpAddr, usize>>>,
     max: usize,
 }
 
-/// One connection of an address, until it is dropped.
+/// What an address holds, until it is dropped.
 #[derive(Debug)]
 pub struct Place {
-    held: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    places: Places,
     address: IpAddr,
+    count: usize,
 }
 
 impl Places {
-    /// Lets every address hold `max` connections.
+    /// Lets every address hold `max`.
     pub fn new(max: usize) -> Self {
         Self { held: Arc::default(), max }
     }
 
-    /// One more connection of `address`, unless it holds all that it may.
+    /// One more for `address`, unless it holds all that it may.
     pub fn take(&self, address: IpAddr) -> Option<Place> {
-        let address = counted(address);
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = held.get(&address).copied().unwrap_or_default();
-        if count >= self.max {
-            return None;
+        let mut place = self.empty(address);
+        place.grow(1).then_some(place)
+    }
+
+    /// A place of `address` that holds nothing yet.
+    pub fn empty(&self, address: IpAddr) -> Place {
+        Place { places: self.clone(), address: counted(address), count: 0 }
+    }
+}
+
+impl Place {
+    /// Holds `more`, unless the address would hold more than it may; whether it does.
+    pub fn grow(&mut self, more: usize) -> bool {
+        let mut held = self.places.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = held.get(&self.address).copied().unwrap_or_default().saturating_add(more);
+        if count > self.places.max {
+            return false;
         }
-        held.insert(address, count + 1);
+        held.insert(self.address, count);
         drop(held);
-        Some(Place { held: Arc::clone(&self.held), address })
+        self.count += more;
+        true
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.count == 0 {
+            return;
+        }
+        let mut held = self.places.held.lock().unwrap_or_else(PoisonError::into_inner);
         if let Entry::Occupied(mut entry) = held.entry(self.address) {
-            *entry.get_mut() -= 1;
+            *entry.get_mut() -= self.count;
             if *entry.get() == 0 {
                 entry.remove();
             }
@@ -76,9 +93,21 @@ mod tests {
     }
 
     #[test]
+    fn a_place_grows_to_the_address_bound_and_gives_all_back() {
+        let places = Places::new(10);
+        let address = "192.0.2.1".parse().unwrap();
+        let (mut one, mut two) = (places.empty(address), places.empty(address));
+        assert!(one.grow(6) && two.grow(3));
+        assert!(!two.grow(2) && two.grow(1));
+        drop(one);
+        assert!(two.grow(6) && !two.grow(usize::MAX));
+    }
+
+    #[test]
     fn who_left_is_forgotten() {
         let places = Places::new(1);
         drop(places.take("192.0.2.1".parse().unwrap()));
+        drop(places.empty("192.0.2.1".parse().unwrap()));
         assert!(places.held.lock().unwrap().is_empty());
     }
 }

@@ -1,79 +1,54 @@
 //! From an HTTP request to a [`RawCall`], refusing what could be read in two ways.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, HOST, TRANSFER_ENCODING};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Version};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use latchkey_admission::call::{Field, Headers, RawCall, Source};
+use latchkey_admission::{Reason, Rejection, Stage};
 use latchkey_protocol::catalog::GET_BODY_MAX;
 use latchkey_protocol::code::{self, ApiError};
 use tokio::sync::SemaphorePermit;
 
+use super::places::Place;
 use super::scan::Head;
 use super::source::{Header, Word, behind};
 use super::{Caller, Edge};
-use crate::respond::{Reply, refuse};
+use crate::respond::{Reply, last, refuse};
 
-/// A body and its share of the budget, held until the call is answered.
+/// A body and its share of the budgets, held until the call is answered.
 struct Held<'a> {
     bytes: Bytes,
     _share: Option<SemaphorePermit<'a>>,
+    _place: Place,
 }
 
 impl Edge {
     pub(super) async fn request(&self, request: Request<Incoming>, seen: Option<Head>, caller: Caller) -> Reply {
-        match self.read(request, seen, caller).await {
-            Ok(reply) => reply,
-            Err(error) => {
-                self.counters.refused.fetch_add(1, Ordering::Relaxed);
-                refuse(&error)
-            }
-        }
-    }
-
-    async fn read(&self, request: Request<Incoming>, seen: Option<Head>, caller: Caller) -> Result<Reply, ApiError> {
         let (head, body) = request.into_parts();
-        let malformed = |what: &str| code::BAD_REQUEST.with([what]);
-        let seen = seen.ok_or_else(|| malformed("it follows one that was refused"))?;
-        if let Some(fault) = seen.fault {
-            return Err(malformed(fault));
+        let (seen, source) = match framed(&head, seen) {
+            Ok(seen) => match self.source(&head.headers, caller) {
+                Ok(source) => (seen, source),
+                Err(error) => return self.refused(refuse(&error)),
+            },
+            // Whom a proxy calls for counts only in a request that reads one way.
+            Err(error) if caller.is_hop => return self.refused(refuse(&error)),
+            Err(error) => return self.refused(self.line.unreadable(caller.source, head.uri.path(), error)),
+        };
+        if let Err(error) = self.serves(&head.headers) {
+            return self.refused(self.line.unreadable(source, head.uri.path(), error));
         }
-        if head.version != Version::HTTP_11 {
-            return Err(malformed("only HTTP/1.1 is served"));
-        }
-        if head.uri.authority().is_some() || head.uri.scheme().is_some() {
-            return Err(malformed("the target names a host"));
-        }
-        if head.uri.path_and_query().map(|target| target.as_str().len()) != Some(seen.target) {
-            return Err(malformed("the target can be read in two ways"));
-        }
-        let mut hosts = head.headers.get_all(HOST).iter();
-        match (hosts.next(), hosts.next()) {
-            (Some(host), None) if self.settings.hosts.allow(host.as_bytes()) => {}
-            (Some(_), None) => return Err(code::WRONG_HOST.plain()),
-            _ => return Err(malformed("one Host header is needed")),
-        }
-        if head.headers.contains_key(TRANSFER_ENCODING) {
-            return Err(code::LENGTH_REQUIRED.plain());
-        }
-        if head.headers.contains_key(CONTENT_ENCODING) {
-            return Err(code::UNSUPPORTED_ENCODING.plain());
-        }
-        let source = self.source(&head.headers, caller)?;
-        let path = head.uri.path();
-        if let Some(reply) = self.line.turn_away(source, path) {
-            return Ok(reply);
-        }
-        let body = self.body(body, self.line.body_max(head.method.as_str(), path).unwrap_or(GET_BODY_MAX)).await?;
         let raw = RawCall {
             method: head.method.as_str(),
-            path,
+            path: head.uri.path(),
             query: seen.query.as_deref().unwrap_or_else(|| head.uri.query().unwrap_or_default().as_bytes()),
-            body: &body.bytes,
+            body: &[],
             api_key: field(&head.headers, "x-mbx-apikey"),
             time_unit: field(&head.headers, "x-mbx-time-unit"),
             sbe: field(&head.headers, "x-mbx-sbe"),
@@ -81,7 +56,41 @@ impl Edge {
             peer: source.address,
             found_by: source.found_by,
         };
-        Ok(self.line.serve(raw).await)
+        if body.is_end_stream() {
+            return self.line.serve(raw).await;
+        }
+        let mut trail = self.line.trail(source);
+        if let Err(rejection) = self.line.take_head(&raw, &mut trail) {
+            return last(self.line.refuse(&raw, rejection, trail));
+        }
+        let max = trail.row().map_or(GET_BODY_MAX, |row| row.body_max);
+        match self.body(body, max, source.address).await {
+            Ok(body) => self.line.serve_whole(RawCall { body: &body.bytes, ..raw }, trail).await,
+            Err(rejection) => self.refused(self.line.refuse(&raw, rejection, trail)),
+        }
+    }
+
+    /// A reply of the door itself, behind which nothing counts.
+    fn refused(&self, reply: Reply) -> Reply {
+        self.counters.refused.fetch_add(1, Ordering::Relaxed);
+        last(reply)
+    }
+
+    /// Whether a request is for this door, and its body of a kind that is read here.
+    fn serves(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        let mut hosts = headers.get_all(HOST).iter();
+        match (hosts.next(), hosts.next()) {
+            (Some(host), None) if self.settings.hosts.allow(host.as_bytes()) => {}
+            (Some(_), None) => return Err(code::WRONG_HOST.plain()),
+            _ => return Err(malformed("one Host header is needed")),
+        }
+        if headers.contains_key(TRANSFER_ENCODING) {
+            return Err(code::LENGTH_REQUIRED.plain());
+        }
+        if headers.contains_key(CONTENT_ENCODING) {
+            return Err(code::UNSUPPORTED_ENCODING.plain());
+        }
+        Ok(())
     }
 
     /// Where a request comes from. A listed proxy must say it; its own address never stands in for the caller's.
@@ -102,26 +111,25 @@ impl Edge {
         })
     }
 
-    /// Reads a body of at most `max` bytes within the deadline. What has arrived is held against the budget of all
-    /// bodies; what is only announced is not.
-    async fn body(&self, body: Incoming, max: usize) -> Result<Held<'_>, ApiError> {
-        let announced = hyper::body::Body::size_hint(&body).exact().unwrap_or(u64::MAX);
-        if announced == 0 {
-            return Ok(Held { bytes: Bytes::new(), _share: None });
-        }
-        let announced = usize::try_from(announced).ok().filter(|size| *size <= max);
-        let announced = announced.ok_or_else(|| code::BODY_TOO_LARGE.with([max.to_string()]))?;
-        let read = tokio::time::timeout(self.settings.body_timeout, self.frames(body, announced)).await;
-        read.unwrap_or_else(|_| Err(code::REQUEST_TIMEOUT.plain()))
+    /// Reads a body of at most `max` bytes within the deadline. What has arrived is held against the budgets of all
+    /// bodies and of the address's; what is only announced is not.
+    async fn body(&self, body: Incoming, max: usize, address: IpAddr) -> Result<Held<'_>, Rejection> {
+        let announced = body.size_hint().exact().and_then(|size| usize::try_from(size).ok());
+        let announced = announced.filter(|size| *size <= max);
+        let announced = announced.ok_or_else(|| Rejection::unreadable(code::BODY_TOO_LARGE.with([max.to_string()])))?;
+        let read = tokio::time::timeout(self.settings.body_timeout, self.frames(body, announced, address)).await;
+        read.unwrap_or_else(|_| Err(Rejection::unreadable(code::REQUEST_TIMEOUT.plain())))
     }
 
-    async fn frames(&self, mut body: Incoming, announced: usize) -> Result<Held<'_>, ApiError> {
+    async fn frames(&self, mut body: Incoming, announced: usize, address: IpAddr) -> Result<Held<'_>, Rejection> {
         let (mut bytes, mut several, mut share) = (Bytes::new(), BytesMut::new(), None::<SemaphorePermit<'_>>);
+        let mut place = self.buffered_of.empty(address);
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| code::BAD_REQUEST.with(["the body ended early"]))?;
+            let frame = frame.map_err(|_| Rejection::unreadable(code::BAD_REQUEST.with(["the body ended early"])))?;
             let Ok(data) = frame.into_data() else { continue };
             let more = u32::try_from(data.len()).ok().and_then(|size| self.buffered.try_acquire_many(size).ok());
-            let more = more.ok_or_else(|| code::SERVER_BUSY.plain())?;
+            let more = more.filter(|_| place.grow(data.len()));
+            let more = more.ok_or_else(|| Rejection::new(Stage::Edge, Reason::Busy))?;
             match &mut share {
                 None => share = Some(more),
                 Some(share) => share.merge(more),
@@ -135,8 +143,30 @@ impl Edge {
         if !several.is_empty() {
             bytes = several.freeze();
         }
-        Ok(Held { bytes, _share: share })
+        Ok(Held { bytes, _share: share, _place: place })
     }
+}
+
+/// Whether a request reads one way.
+fn framed(head: &Parts, seen: Option<Head>) -> Result<Head, ApiError> {
+    let seen = seen.ok_or_else(|| malformed("it follows one that was refused"))?;
+    if let Some(fault) = seen.fault {
+        return Err(malformed(fault));
+    }
+    if head.version != Version::HTTP_11 {
+        return Err(malformed("only HTTP/1.1 is served"));
+    }
+    if head.uri.authority().is_some() || head.uri.scheme().is_some() {
+        return Err(malformed("the target names a host"));
+    }
+    if head.uri.path_and_query().map(|target| target.as_str().len()) != Some(seen.target) {
+        return Err(malformed("the target can be read in two ways"));
+    }
+    Ok(seen)
+}
+
+fn malformed(what: &str) -> ApiError {
+    code::BAD_REQUEST.with([what])
 }
 
 fn field<'a>(headers: &'a HeaderMap, name: &'static str) -> Field<'a> {

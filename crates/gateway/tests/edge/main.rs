@@ -7,5 +7,7 @@
 )]
 
 mod bounds;
+mod charged;
+mod client;
 mod sources;
 mod stage;

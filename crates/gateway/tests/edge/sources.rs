@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
-use crate::stage::{Door, PATIENCE, SHORT, open_behind};
+use crate::stage::{Door, PATIENCE, SHORT, is_read, open_behind};
 
 const TABLE: &str = include_str!("../../testdata/sources.txt");
 
@@ -91,7 +91,7 @@ async fn found(door: &Door, row: &Row, peer: &str) -> Fate {
     let mut heard = Vec::new();
     // A door that closes unread resets.
     drop(timeout(PATIENCE, stream.read_to_end(&mut heard)).await.expect("an end in time"));
-    let admitted: Vec<_> = std::mem::take(&mut *door.records.lock().unwrap());
+    let admitted: Vec<_> = door.records.lock().unwrap().drain(..).filter(is_read).collect();
     match (&admitted[..], String::from_utf8_lossy(&heard)) {
         ([record], heard) if heard.starts_with("HTTP/1.1 200") => {
             Fate::Admitted(Source { address: record.peer, found_by: record.found_by })

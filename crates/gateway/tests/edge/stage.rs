@@ -9,7 +9,8 @@ use latchkey_admission::limiter::{Limiter, Limits};
 use latchkey_admission::live::LiveKey;
 use latchkey_admission::ports::{Clock, Keys, OpenMaterial, Recorder, Venue};
 use latchkey_admission::replay::{self, Replay};
-use latchkey_admission::{CallRecord, Outcome, Permit, Rejection, Rules, Ticket};
+use latchkey_admission::trail::End;
+use latchkey_admission::{CallRecord, Outcome, Permit, Rejection, Rules, Stage as At, Ticket};
 use latchkey_authority::key::Material;
 use latchkey_authority::policy::Policy;
 use latchkey_crypto::verify::Verifier;
@@ -71,6 +72,11 @@ impl Venue for Stage {
     }
 }
 
+/// Whether a recorded request was one that could be read.
+pub(crate) fn is_read(record: &CallRecord) -> bool {
+    !matches!(&record.end, End::Rejected(rejection) if rejection.stage == At::Edge)
+}
+
 /// An open door.
 pub(crate) struct Door {
     pub(crate) at: SocketAddr,
@@ -92,18 +98,23 @@ pub(crate) async fn open(change: impl FnOnce(&mut Settings)) -> Door {
 
 /// A door behind proxies.
 pub(crate) async fn open_behind(proxies: Option<Proxies>, change: impl FnOnce(&mut Settings)) -> Door {
-    let (arrived, let_go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-    let records = Arc::new(Mutex::default());
-    let stage = || {
-        let (arrived, let_go, records) = (Arc::clone(&arrived), Arc::clone(&let_go), Arc::clone(&records));
-        Arc::new(Stage { arrived, let_go, records })
-    };
     // Limits have tests of their own; none is met here.
     let policy = Policy {
         request_weight_per_minute: u32::MAX,
         raw_requests_per_5m: u32::MAX,
         connections_per_5m: u32::MAX,
         ..Policy::default()
+    };
+    open_limited(policy, proxies, change).await
+}
+
+/// A door whose callers have the limits of `policy`.
+pub(crate) async fn open_limited(policy: Policy, proxies: Option<Proxies>, change: impl FnOnce(&mut Settings)) -> Door {
+    let (arrived, let_go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let records = Arc::new(Mutex::default());
+    let stage = || {
+        let (arrived, let_go, records) = (Arc::clone(&arrived), Arc::clone(&let_go), Arc::clone(&records));
+        Arc::new(Stage { arrived, let_go, records })
     };
     let line = Line::new(Parts {
         catalog: Catalog::builtin(),

@@ -161,7 +161,7 @@ fn the_limiter_decides_as_its_model_does() {
             }
             Err(other) => panic!("{other:?}"),
             Ok(()) => {
-                let arrival = limiter.weigh_in(address(from), weight, !sapi, now);
+                let arrival = limiter.weigh_in(address(from), 1, weight, !sapi, now);
                 match arrival.over.map(|over| over.what) {
                     None => Decision::Admitted { used: arrival.used },
                     Some(Exhausted::RequestWeight) => Decision::TooHeavy,

@@ -50,6 +50,9 @@ fn routes(server: &Server, book: &mut Book) {
     let row = Catalog::rows().find(withheld).expect("a row that the venue does not offer");
     let answer = trader().call(server.api, row.method.as_str(), row.path, "");
     book.note("NotAvailable", "route", "not-available", &answer);
+    let (host, name) = (server.api, trader().api_key);
+    let head = format!("POST {ORDER} HTTP/1.1\r\nHost: {host}\r\nX-MBX-APIKEY: {name}\r\nContent-Length: 9000\r\n\r\n");
+    book.note("Unreadable", "edge", "unreadable", &crate::wire::ask(host, &head));
 }
 
 fn shapes(server: &Server, book: &mut Book) {
