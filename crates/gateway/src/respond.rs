@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use http_body_util::Full;
-use latchkey_admission::{Outcome, Trail};
+use latchkey_admission::{Outcome, Reason, Rejection, Trail};
 use latchkey_protocol::TimeUnit;
 use latchkey_protocol::catalog::{Budget, Family};
 use latchkey_protocol::code::{self, ApiError};
@@ -24,7 +24,7 @@ const CLOCK_MS: HeaderName = HeaderName::from_static("x-latchkey-clock-ms");
 const VENUE: HeaderName = HeaderName::from_static("x-latchkey-venue");
 const SIMULATED: HeaderValue = HeaderValue::from_static("simulated");
 
-/// The reply to a call that walked the line.
+/// The reply to a call that walked the line. The connection is closed behind one to a banned caller.
 pub fn respond(outcome: &Outcome, trail: &Trail) -> Reply {
     let mut body = Vec::with_capacity(512);
     let family = trail.row().map_or(Family::Api, |row| row.family);
@@ -74,7 +74,10 @@ pub fn respond(outcome: &Outcome, trail: &Trail) -> Reply {
     {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    reply
+    match outcome {
+        Outcome::Rejected(Rejection { reason: Reason::Banned { .. }, .. }) => last(reply),
+        Outcome::Answered(_) | Outcome::Rejected(_) | Outcome::Unknown => reply,
+    }
 }
 
 /// The reply to bytes that are not a request of this system and have no caller to record them for; the connection is
@@ -83,6 +86,12 @@ pub fn refuse(error: &ApiError) -> Reply {
     let mut body = Vec::new();
     let status = write_error(error, &mut body);
     last(json(status, body))
+}
+
+/// The same reply, behind which the connection stays open.
+pub fn not_last(mut reply: Reply) -> Reply {
+    reply.headers_mut().remove(CONNECTION);
+    reply
 }
 
 /// The same reply, behind which the connection is closed.

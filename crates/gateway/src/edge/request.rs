@@ -20,7 +20,7 @@ use super::places::Place;
 use super::scan::Head;
 use super::source::{Header, Word, behind};
 use super::{Caller, Edge};
-use crate::respond::{Reply, last, refuse};
+use crate::respond::{Reply, last, not_last, refuse};
 
 /// A body and its share of the budgets, held until the call is answered.
 struct Held<'a> {
@@ -57,7 +57,9 @@ impl Edge {
             found_by: source.found_by,
         };
         if body.is_end_stream() {
-            return self.line.serve(raw).await;
+            let reply = self.line.serve(raw).await;
+            // A proxy's connection serves others than the one who is banned.
+            return if caller.is_hop { not_last(reply) } else { reply };
         }
         let mut trail = self.line.trail(source);
         if let Err(rejection) = self.line.take_head(&raw, &mut trail) {

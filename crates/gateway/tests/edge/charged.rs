@@ -1,7 +1,11 @@
 //! What a request costs its address, whatever becomes of it.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use latchkey_admission::trail::End;
 use latchkey_authority::policy::Policy;
+use latchkey_gateway::edge::{Proxies, Word};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -134,6 +138,44 @@ async fn a_limited_address_is_told_before_its_body_is_read() {
         let heard = until_closed(&mut connect(&door, &order(60)).await).await;
         assert!(heard.split(' ').nth(1) == Some(status), "{heard}");
         assert!(heard.contains("-1003") && header(&heard, "retry-after").is_some(), "{heard}");
+    }
+}
+
+#[tokio::test]
+async fn a_banned_address_is_told_so_and_its_connection_ends() {
+    let door = weighing(1, 1).await;
+    let mut kept = connect(&door, PING).await;
+    assert!(answer(&mut kept).await.starts_with("HTTP/1.1 200"));
+    kept.write_all(PING.as_bytes()).await.unwrap();
+    assert!(answer(&mut kept).await.starts_with("HTTP/1.1 429"), "refused, and not banned yet");
+    kept.write_all(format!("{PING}{PING}").as_bytes()).await.unwrap();
+    let heard = until_closed(&mut kept).await;
+    assert!(heard.starts_with("HTTP/1.1 418"), "{heard}");
+    assert_eq!(header(&heard, "connection").as_deref(), Some("close"));
+    assert_eq!(heard.matches("HTTP/1.1 ").count(), 1, "{heard}");
+    // Whoever comes again is told again; `/sapi` knows no 418.
+    for (path, status) in [("/api/v3/ping", "418"), ("/sapi/v1/account/status", "429")] {
+        let heard = until_closed(&mut connect(&door, &PING.replace("/api/v3/ping", path)).await).await;
+        assert!(heard.starts_with(&format!("HTTP/1.1 {status}")), "{heard}");
+        assert!(heard.contains("IP banned until"), "{heard}");
+        assert_eq!(header(&heard, "connection").as_deref(), Some("close"));
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_keeps_its_connection_when_one_of_its_callers_is_banned() {
+    let listed = Arc::new(|address: IpAddr| address.is_loopback());
+    let policy = Policy { request_weight_per_minute: 1, ban_after: 1, ..Policy::default() };
+    let proxies = Proxies { listed, word: Word::XForwardedFor };
+    let door = open_limited(policy, Some(proxies), |_| {}).await;
+    let ping = |caller: &str| PING.replace("\r\n\r\n", &format!("\r\nX-Forwarded-For: {caller}\r\n\r\n"));
+    let mut proxy = connect(&door, "").await;
+    for (caller, status) in
+        [("192.0.2.1", "200"), ("192.0.2.1", "429"), ("192.0.2.1", "418"), ("192.0.2.1", "418"), ("192.0.2.2", "200")]
+    {
+        proxy.write_all(ping(caller).as_bytes()).await.unwrap();
+        let heard = answer(&mut proxy).await;
+        assert!(heard.starts_with(&format!("HTTP/1.1 {status}")), "{caller}: {heard}");
     }
 }
 
