@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use latchkey_authority::account::{Account, Owner};
 use latchkey_authority::effective::{DeadReason, Effective, Standing, effective_permissions};
 use latchkey_authority::ip::IpMatcher;
-use latchkey_authority::key::{KeyKind, KeyRecord};
+use latchkey_authority::key::{AcceptedProofs, KeyKind, KeyRecord};
 use latchkey_authority::policy::{Policy, ReplayRule};
 use latchkey_authority::trading::trading_account;
 use latchkey_crypto::key_type::KeyType;
@@ -64,6 +64,15 @@ impl LiveAccount {
     }
 }
 
+/// How a call was signed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Scheme {
+    /// The compatible scheme: `signature` over the payload.
+    Payload,
+    /// A message signature (RFC 9421).
+    Message9421,
+}
+
 /// What a key may do now. Made from records whenever one of them changes.
 pub struct KeyState {
     /// Whether the key is admitted at all.
@@ -106,6 +115,22 @@ impl KeyState {
     /// [`Reason::IpNotAllowed`].
     pub fn placed(&self, peer: IpAddr) -> Result<(), Reason> {
         if self.ip.allows(canonical(peer)) { Ok(()) } else { Err(Reason::IpNotAllowed) }
+    }
+
+    /// Whether the key accepts what was signed by `scheme`. Told like a wrong signature, before one is looked at, so that
+    /// nobody learns a key's setting without signing.
+    ///
+    /// # Errors
+    /// [`Reason::ProofNotAccepted`].
+    pub(crate) fn accepts(&self, scheme: Scheme) -> Result<(), Reason> {
+        match (self.record.accepts, scheme) {
+            (AcceptedProofs::Both, Scheme::Payload | Scheme::Message9421)
+            | (AcceptedProofs::Payload, Scheme::Payload)
+            | (AcceptedProofs::Message9421, Scheme::Message9421) => Ok(()),
+            (AcceptedProofs::Payload, Scheme::Message9421) | (AcceptedProofs::Message9421, Scheme::Payload) => {
+                Err(Reason::ProofNotAccepted)
+            }
+        }
     }
 
     /// Whether the permissions in force reach `row`.

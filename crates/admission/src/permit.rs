@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use latchkey_authority::policy::ReplayRule;
 use latchkey_protocol::catalog::{Arguments, Endpoint};
 use latchkey_protocol::{PermissionSet, RecvWindow, RiskPath, TimeUnit, Timestamp, TradingAccount};
 
 use crate::call::RequestId;
-use crate::live::{KeyState, LiveKey};
-use crate::replay::Once;
+use crate::live::{KeyState, LiveKey, Scheme};
+use crate::replay::{Once, Replay};
 use crate::{Reason, Rejection, Stage};
 
 /// How far ahead of the server a `timestamp` may not be, in microseconds: one second.
@@ -48,6 +49,29 @@ impl Window {
     }
 }
 
+/// What is asked of a signed call once more.
+pub(crate) struct Signed {
+    pub(crate) scheme: Scheme,
+    pub(crate) window: Window,
+    /// Whether everything that was stamped when the call was is remembered.
+    pub(crate) remembered: bool,
+    /// The right to act once; absent when the memory had no place for it.
+    pub(crate) once: Option<Once>,
+}
+
+impl Signed {
+    /// Uses the signature up, whatever the rule is; refuses a spent one where the call may act only once.
+    fn take(&self, row: &Endpoint, rule: ReplayRule) -> Result<(), Reason> {
+        let taken = self.once.as_ref().map(Once::take);
+        match taken {
+            _ if !Replay::acts_once(rule, row) => Ok(()),
+            _ if !self.remembered => Err(Reason::StampedBeforeStart),
+            None => Err(Reason::ReplayMemoryFull),
+            Some(taken) => taken.map_err(|spent| spent.reason(row)),
+        }
+    }
+}
+
 /// The key behind a call, with what it was allowed when the call was judged.
 #[derive(Clone)]
 pub struct Holder {
@@ -62,12 +86,13 @@ impl Holder {
         Self { key, state, key_generation, account_generation }
     }
 
-    /// Judges the call by the state in force now, when it is another than the one seen before.
-    fn judge_again(&self, call: &Call, now: Timestamp) -> Result<(), Reason> {
+    /// Judges the call by the state in force now, when it is another than the one seen before. Returns the rule about
+    /// repetitions that is in force.
+    fn judge_again(&self, call: &Call, scheme: Option<Scheme>, now: Timestamp) -> Result<ReplayRule, Reason> {
         let unchanged =
             self.key.generation() == self.key_generation && self.key.account.generation() == self.account_generation;
         if unchanged {
-            return self.state.alive(now);
+            return self.state.alive(now).map(|()| self.state.replay);
         }
         let state = self.key.state();
         state.alive(now)?;
@@ -75,8 +100,10 @@ impl Holder {
         if (state.trading, state.risk) != (self.state.trading, self.state.risk) {
             return Err(Reason::WalletChanged);
         }
+        scheme.map_or(Ok(()), |scheme| state.accepts(scheme))?;
         state.permitted(call.row)?;
-        state.tradable(call.row, call.arguments.symbol("symbol"))
+        state.tradable(call.row, call.arguments.symbol("symbol"))?;
+        Ok(state.replay)
     }
 
     /// The key.
@@ -121,13 +148,12 @@ pub struct Call {
 /// Proof that a call passed the line. A venue accepts nothing else.
 pub struct Permit {
     call: Call,
-    window: Option<Window>,
-    once: Option<Once>,
+    signed: Option<Signed>,
 }
 
 impl Permit {
-    pub(crate) fn new(call: Call, window: Option<Window>, once: Option<Once>) -> Self {
-        Self { call, window, once }
+    pub(crate) fn new(call: Call, signed: Option<Signed>) -> Self {
+        Self { call, signed }
     }
 
     /// The call.
@@ -137,21 +163,23 @@ impl Permit {
 
     /// The last question, asked by the venue in the instant before it acts: is the call still in time, and does the
     /// key still allow it? A key or account that changed since the call was judged is judged again, by the state in
-    /// force now. A call that may act once uses its signature up here, so that what was refused before may be sent
-    /// again unchanged. **This is the moment of admission.**
+    /// force now. The signature is used up here, so that what was refused before may be sent again unchanged. **This is
+    /// the moment of admission.**
     ///
     /// # Errors
-    /// `-1021`, `-2015`, or `-2010` and `-1020` for a signature that was used, with the exact reason.
+    /// `-1021`, `-2015`, `-1022` when the key no longer accepts the scheme, or `-2010` and `-1020` for a signature that
+    /// was used, with the exact reason.
     pub fn hand_over(self, now: Timestamp) -> Result<Call, Rejection> {
         let refuse = |reason| Rejection::new(Stage::HandOver, reason);
-        if let Some(window) = &self.window {
-            window.check_age(now).map_err(refuse)?;
+        if let Some(signed) = &self.signed {
+            signed.window.check_age(now).map_err(refuse)?;
         }
         if let Some(holder) = &self.call.holder {
-            holder.judge_again(&self.call, now).map_err(refuse)?;
-        }
-        if let Some(once) = &self.once {
-            once.take().map_err(|spent| refuse(spent.reason(self.call.row)))?;
+            let scheme = self.signed.as_ref().map(|signed| signed.scheme);
+            let rule = holder.judge_again(&self.call, scheme, now).map_err(refuse)?;
+            if let Some(signed) = &self.signed {
+                signed.take(self.call.row, rule).map_err(refuse)?;
+            }
         }
         Ok(self.call)
     }

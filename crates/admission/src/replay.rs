@@ -101,7 +101,7 @@ const ELSEWHERE: u8 = 2;
 
 /// What the memory says of a call.
 pub(crate) enum Trace {
-    /// Nothing is remembered: there is no signature, or the key's rule is off.
+    /// Nothing is remembered: there is no signature.
     None,
     /// The signature is kept.
     Kept(Arc<Mark>),

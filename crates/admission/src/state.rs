@@ -11,8 +11,8 @@ use latchkey_protocol::params::{ParamsError, RawParams};
 use latchkey_protocol::{ApiKey, TimeUnit, Timestamp};
 
 use crate::call::RawCall;
-use crate::live::{KeyState, LiveKey};
-use crate::permit::{Call, Holder, Permit, Window};
+use crate::live::{KeyState, LiveKey, Scheme};
+use crate::permit::{Call, Holder, Permit, Signed, Window};
 use crate::replay::{Once, Trace};
 
 /// A call on its way through the checks.
@@ -76,6 +76,8 @@ pub(crate) struct Held {
     pub(crate) state: Arc<KeyState>,
     pub(crate) key_generation: u64,
     pub(crate) account_generation: u64,
+    /// Whether everything that was stamped when the call was is remembered.
+    pub(crate) remembered: bool,
     /// What is remembered of the call's signature, once it held.
     pub(crate) trace: Trace,
 }
@@ -114,16 +116,19 @@ impl Admission<'_, Fresh<'_>> {
     /// The permit: the only way to one.
     pub fn permit(self, id: crate::call::RequestId, arrived: Timestamp) -> Permit {
         let Fresh { whole: Whole { known, arguments }, once } = self.state;
-        let window = match known.shaped.credential {
-            Credential::Payload { window, .. } | Credential::Message9421 { window, .. } => Some(window),
+        let remembered = known.held.as_ref().is_some_and(|held| held.remembered);
+        let signed = match known.shaped.credential {
+            Credential::Payload { window, .. } => Some(Signed { scheme: Scheme::Payload, window, remembered, once }),
+            Credential::Message9421 { window, .. } => {
+                Some(Signed { scheme: Scheme::Message9421, window, remembered, once })
+            }
             Credential::None | Credential::KeyOnly(_) => None,
         };
         let holder =
             known.held.map(|held| Holder::new(held.key, held.state, held.key_generation, held.account_generation));
         Permit::new(
             Call { id, row: self.row, arguments, unit: known.shaped.unit, peer: self.raw.peer, arrived, holder },
-            window,
-            once,
+            signed,
         )
     }
 }

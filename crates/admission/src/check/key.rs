@@ -26,6 +26,6 @@ pub fn key<'a>(
     let (key_generation, account_generation) = (key.generation(), key.account.generation());
     let state = key.state();
     state.alive(trail.arrived()).map_err(refuse)?;
-    let held = Held { key, state, key_generation, account_generation, trace: Trace::None };
+    let held = Held { key, state, key_generation, account_generation, remembered: false, trace: Trace::None };
     Ok(call.into(|shaped| Known { shaped, held: Some(held) }))
 }

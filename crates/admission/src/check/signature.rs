@@ -1,9 +1,8 @@
-use latchkey_authority::key::AcceptedProofs;
-use latchkey_authority::policy::ReplayRule;
 use latchkey_crypto::verify::{SignatureShape, Verifier};
 use latchkey_protocol::params::{RawParams, decode_signature};
 
 use super::message;
+use crate::live::Scheme;
 use crate::permit::Window;
 use crate::ports::OpenMaterial;
 use crate::replay::{Place, Replay, SignatureId, Trace};
@@ -28,12 +27,12 @@ pub fn signature<'a>(
     let (id, window, verifier) = match &shaped.credential {
         Credential::None | Credential::KeyOnly(_) => return Ok(call.into(|Ready(known)| Proven(known))),
         Credential::Payload { signature, window, .. } => {
-            accepted(held, AcceptedProofs::Message9421).map_err(refuse)?;
+            held.state.accepts(Scheme::Payload).map_err(refuse)?;
             let verifier = verifier()?;
             (payload(verifier, signature, &shaped.params, trail).map_err(refuse)?, *window, verifier)
         }
         Credential::Message9421 { message, window, .. } => {
-            accepted(held, AcceptedProofs::Payload).map_err(refuse)?;
+            held.state.accepts(Scheme::Message9421).map_err(refuse)?;
             let verifier = verifier()?;
             message::verify(verifier, message, call.raw, trail).map_err(refuse)?;
             (SignatureId::of_nonce(message.nonce), *window, verifier)
@@ -49,12 +48,6 @@ pub fn signature<'a>(
         }
         Proven(known)
     }))
-}
-
-/// Whether the key accepts the scheme; `only` is the setting that does not. Told like a wrong signature, before one is
-/// looked at, so that nobody learns a key's setting without signing.
-fn accepted(held: &Held, only: AcceptedProofs) -> Result<(), Reason> {
-    if held.state.record.accepts == only { Err(Reason::ProofNotAccepted) } else { Ok(()) }
 }
 
 fn payload(
@@ -88,10 +81,7 @@ fn note(
     window: Window,
     trail: &Trail,
 ) -> Trace {
-    let rule = held.state.replay;
-    if rule == ReplayRule::Off {
-        return Trace::None;
-    }
-    let once = Replay::acts_once(rule, place.row);
+    // Also where the key's rule is off: it may be another one before the call is handed over.
+    let once = Replay::acts_once(held.state.replay, place.row);
     held.key.share(replay, verifier).note(id, place, window.end(), once, trail.arrived())
 }

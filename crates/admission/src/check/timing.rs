@@ -25,9 +25,16 @@ pub fn timing<'a>(
         trail.timed(window.timestamp.micros_since(now));
         window.check(now).map_err(refuse)?;
         let once = known.held.as_ref().is_some_and(|held| Replay::acts_once(held.state.replay, call.row));
-        if once && !replay.reaches(window.timestamp) {
+        let remembered = replay.reaches(window.timestamp);
+        if once && !remembered {
             return Err(refuse(Reason::StampedBeforeStart));
         }
+        return Ok(call.into(|Placed(mut known)| {
+            if let Some(held) = &mut known.held {
+                held.remembered = remembered;
+            }
+            Timely(known)
+        }));
     }
     Ok(call.into(|Placed(known)| Timely(known)))
 }

@@ -12,8 +12,8 @@ use latchkey_admission::replay::{self, Replay};
 use latchkey_admission::{Call, CallRecord, Permit, Rejection, Rules, Trail, check};
 use latchkey_authority::account::{Account, Frozen, PortfolioMargin};
 use latchkey_authority::change::{Actor, Committed};
-use latchkey_authority::key::{KeyKind, KeyRecord, KeyState, Material, PermissionMode, Scope};
-use latchkey_authority::policy::Policy;
+use latchkey_authority::key::{AcceptedProofs, KeyKind, KeyRecord, KeyState, Material, PermissionMode, Scope};
+use latchkey_authority::policy::{Policy, ReplayRule};
 use latchkey_authority::ports::Live as _;
 use latchkey_crypto::secret::SecretKey;
 use latchkey_crypto::sign::Signer;
@@ -57,13 +57,17 @@ struct House {
 
 impl House {
     fn new() -> Self {
+        Self::remembering(replay::Settings::default())
+    }
+
+    fn remembering(settings: replay::Settings) -> Self {
         let policy = Policy { request_weight_per_minute: u32::MAX, raw_requests_per_5m: u32::MAX, ..Policy::default() };
         Self {
             live: LiveMap::new(policy, Arc::new(Still), 42),
             catalog: Catalog::builtin(),
             rules: Rules::from(&policy),
             limiter: Limiter::new(Limits::from(&policy)),
-            replay: Replay::new(replay::Settings::default()),
+            replay: Replay::new(settings),
             ids: RequestIds::new(7),
         }
     }
@@ -108,7 +112,7 @@ struct Case {
     changed: Option<KeyRecord>,
 }
 
-const KINDS: u64 = 8;
+const KINDS: u64 = 9;
 
 fn case(number: u64) -> Case {
     let id = 10 + number.cast_signed() * 2;
@@ -124,8 +128,9 @@ fn case(number: u64) -> Case {
         2 => key.ip = listed("10.0.0.1"),
         3 => key.permissions = PermissionSet::READING,
         4 => key.symbols = Some(vec![Symbol::parse("ETHUSDT").unwrap()]),
-        5 => case.account = Some(Account { frozen, version: 2, ..sub }),
-        6 => case.account = Some(Account { frozen, version: 2, ..master }),
+        5 => key.accepts = AcceptedProofs::Message9421,
+        6 => case.account = Some(Account { frozen, version: 2, ..sub }),
+        7 => case.account = Some(Account { frozen, version: 2, ..master }),
         _ => {
             case.key.kind = KeyKind::Special { scope: Scope::Cross, mode: PermissionMode::Trade };
             let portfolio_margin = PortfolioMargin::Pro { since: NOW };
@@ -202,4 +207,58 @@ fn no_call_is_admitted_against_an_answered_change() {
         assert_eq!(late.is_ok(), number % KINDS == KINDS - 1, "case {number}: another wallet alone is no refusal");
     }
     assert!(before > 0 && after > 0, "{before} calls before the answer and {after} behind it");
+}
+
+/// A key whose calls may be repeated, then the same key whose changes may not.
+fn tightened(house: &House, between: impl FnOnce(&KeyRecord)) {
+    let owner = account(10);
+    let key = KeyRecord { replay: Some(ReplayRule::Off), ..key(1, 10) };
+    let accounts = vec![owner];
+    house.live.apply(&Committed { revision: 1, effects: Vec::new(), accounts, keys: vec![key.clone()] });
+    between(&key);
+    let key = KeyRecord { replay: Some(ReplayRule::StateChanging), ..key };
+    house.live.apply(&Committed { revision: 2, effects: Vec::new(), accounts: Vec::new(), keys: vec![key] });
+}
+
+fn reason(handed: Result<Call, Rejection>) -> &'static str {
+    handed.map_or_else(|rejection| rejection.name(), |_| "admitted")
+}
+
+#[test]
+fn a_repetition_that_was_allowed_when_it_was_judged_is_refused_once_it_is_not() {
+    let house = House::new();
+    let (mut early, mut known) = (Vec::new(), None);
+    tightened(&house, |key| {
+        for _ in 0..2 {
+            assert_eq!(reason(house.admit(key, 1).and_then(|permit| permit.hand_over(NOW))), "admitted");
+        }
+        early = [1, 2, 2].map(|number| house.admit(key, number).unwrap()).into();
+        known = Some(key.clone());
+    });
+    let handed: Vec<_> = early.into_iter().map(|permit| reason(permit.hand_over(NOW))).collect();
+    assert_eq!(handed, ["signature-used", "admitted", "signature-used"]);
+    let again = house.admit(&known.unwrap(), 1).and_then(|permit| permit.hand_over(NOW));
+    assert_eq!(reason(again), "signature-used", "what was handed over while it was allowed is known");
+}
+
+#[test]
+fn a_call_from_before_the_memory_is_refused_once_the_memory_counts() {
+    let house = House::remembering(replay::Settings { since: NOW, ..replay::Settings::default() });
+    let mut early = None;
+    tightened(&house, |key| {
+        assert_eq!(reason(house.admit(key, 1).and_then(|permit| permit.hand_over(NOW))), "admitted");
+        early = Some(house.admit(key, 2));
+    });
+    assert_eq!(reason(early.unwrap().and_then(|permit| permit.hand_over(NOW))), "stamped-before-start");
+}
+
+#[test]
+fn a_call_that_found_no_place_in_the_memory_is_refused_once_the_memory_counts() {
+    let house = House::remembering(replay::Settings { share_max: 1, ..replay::Settings::default() });
+    let mut early = None;
+    tightened(&house, |key| {
+        assert_eq!(reason(house.admit(key, 1).and_then(|permit| permit.hand_over(NOW))), "admitted");
+        early = Some(house.admit(key, 2));
+    });
+    assert_eq!(reason(early.unwrap().and_then(|permit| permit.hand_over(NOW))), "replay-memory-full");
 }
