@@ -11,8 +11,22 @@ use crate::{Reason, Rejection};
 /// How much of a signed payload is kept, in bytes.
 pub(crate) const PAYLOAD_MAX: usize = 1024;
 
-/// Parameters whose values are secrets of the caller.
-const SECRET_PARAMETERS: [&str; 3] = ["listenKey", "listenToken", "token"];
+/// Parameters whose values are secrets of the caller, or that people put one into: a private key as `publicKey`.
+const SECRET_PARAMETERS: [&[u8]; 4] = [b"listenKey", b"listenToken", b"token", b"publicKey"];
+
+/// Components of a message signature that tell no secret as they stand. Every other may be a credential.
+const OPEN_COMPONENTS: [&[u8]; 8] = [
+    b"@method",
+    b"@authority",
+    b"@path",
+    b"@signature-params",
+    b"content-digest",
+    b"content-length",
+    b"content-type",
+    b"x-mbx-apikey",
+];
+
+const REMOVED: &[u8] = b"(removed)";
 
 impl Rejection {
     /// The reason in plain English, for the owner of the key alone.
@@ -125,24 +139,59 @@ const fn dead(reason: DeadReason) -> &'static str {
     }
 }
 
-/// What a signature was computed over, as an owner may see it: without values of secrets, cut after [`PAYLOAD_MAX`]
-/// bytes, and what is not printable ASCII as `\xNN`.
-pub(crate) fn shown_payload(payload: &[u8]) -> Box<str> {
-    let mut shown = String::with_capacity(payload.len().min(PAYLOAD_MAX) + 16);
-    for (index, pair) in payload.split(|byte| *byte == b'&').enumerate() {
+/// The parts of a payload that a signature was computed over, as an owner may see it: without values of secrets, cut
+/// after [`PAYLOAD_MAX`] bytes, and what is not printable ASCII as `\xNN`. Each part holds whole pairs.
+pub(crate) fn shown_payload(parts: &[&[u8]]) -> Box<str> {
+    let mut open = Vec::new();
+    parts.iter().for_each(|part| open_pairs(&mut open, part));
+    shown(&open)
+}
+
+/// The same of the base of a message signature.
+pub(crate) fn shown_base(base: &[u8]) -> Box<str> {
+    let mut open = Vec::new();
+    for (index, line) in base.split(|byte| *byte == b'\n').enumerate() {
         if index > 0 {
-            shown.push('&');
+            open.push(b'\n');
         }
-        let secret = SECRET_PARAMETERS
-            .iter()
-            .find(|name| pair.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'=')));
-        match secret {
-            Some(name) => {
-                shown.push_str(name);
-                shown.push_str("=(removed)");
+        // INVARIANT: a base is lines of a quoted name, a colon, a space and a value.
+        let name = line.get(1..).and_then(|rest| rest.split(|byte| *byte == b'"').next()).unwrap_or_default();
+        let (head, value) = line.split_at_checked(name.len() + 4).unwrap_or((line, b""));
+        open.extend_from_slice(head);
+        match name {
+            b"@query" => {
+                let (mark, pairs) = value.split_at_checked(1).unwrap_or_default();
+                open.extend_from_slice(mark);
+                open_pairs(&mut open, pairs);
             }
-            None => pair.iter().for_each(|byte| push_byte(&mut shown, *byte)),
+            name if OPEN_COMPONENTS.contains(&name) => open.extend_from_slice(value),
+            _ => open.extend_from_slice(REMOVED),
         }
+    }
+    shown(&open)
+}
+
+/// Pairs without the values of secrets.
+fn open_pairs(open: &mut Vec<u8>, pairs: &[u8]) {
+    for (index, pair) in pairs.split(|byte| *byte == b'&').enumerate() {
+        if index > 0 {
+            open.push(b'&');
+        }
+        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+        if name.len() < pair.len() && SECRET_PARAMETERS.contains(&name) {
+            open.extend_from_slice(name);
+            open.push(b'=');
+            open.extend_from_slice(REMOVED);
+        } else {
+            open.extend_from_slice(pair);
+        }
+    }
+}
+
+fn shown(bytes: &[u8]) -> Box<str> {
+    let mut shown = String::with_capacity(bytes.len().min(PAYLOAD_MAX) + 16);
+    for byte in bytes {
+        push_byte(&mut shown, *byte);
         if shown.len() > PAYLOAD_MAX {
             shown.truncate(PAYLOAD_MAX);
             shown.push_str("...");
@@ -167,13 +216,34 @@ mod tests {
 
     #[test]
     fn a_payload_is_shown_without_secrets_and_without_control_characters() {
-        let shown = shown_payload(b"symbol=BTCUSDT&listenKey=abc&listenKeys=1&note=a\x1b[2J\xff&timestamp=1");
+        let shown = shown_payload(&[b"symbol=BTCUSDT&listenKey=abc&listenKeys=1&note=a\x1b[2J\xff", b"&timestamp=1"]);
         assert_eq!(&*shown, "symbol=BTCUSDT&listenKey=(removed)&listenKeys=1&note=a\\x1b[2J\\xff&timestamp=1");
+        let pasted = shown_payload(&[b"apiName=a&publicKey=-----BEGIN+PRIVATE+KEY-----&ip=192.0.2.1"]);
+        assert_eq!(&*pasted, "apiName=a&publicKey=(removed)&ip=192.0.2.1");
+    }
+
+    #[test]
+    fn a_secret_at_the_start_of_a_body_is_removed() {
+        assert_eq!(&*shown_payload(&[b"symbol=X", b"listenKey=SECRET&a=1"]), "symbol=XlistenKey=(removed)&a=1");
+        assert_eq!(&*shown_payload(&[b"a=1&", b"token=SECRET", b""]), "a=1&token=(removed)");
+    }
+
+    #[test]
+    fn the_base_of_a_message_shows_neither_credentials_nor_secret_parameters() {
+        let base = b"\"@method\": POST\n\"@path\": /api/v3/order\n\"@query\": ?listenKey=SECRET&symbol=X&token=SECRET\n\
+            \"authorization\": Bearer SECRET\n\"cookie\": a=SECRET\n\"x-mbx-apikey\": name\n\"content-digest\": sha-256=:a:\n\
+            \"@signature-params\": (\"@method\");created=1";
+        let expected = "\"@method\": POST\\x0a\"@path\": /api/v3/order\\x0a\
+            \"@query\": ?listenKey=(removed)&symbol=X&token=(removed)\\x0a\
+            \"authorization\": (removed)\\x0a\"cookie\": (removed)\\x0a\"x-mbx-apikey\": name\\x0a\
+            \"content-digest\": sha-256=:a:\\x0a\"@signature-params\": (\"@method\");created=1";
+        assert_eq!(&*shown_base(base), expected);
+        assert_eq!(&*shown_base(b"\"@query\": ?\n\"a\": "), "\"@query\": ?\\x0a\"a\": (removed)");
     }
 
     #[test]
     fn a_long_payload_is_cut() {
-        let shown = shown_payload(&[b'a'; 5000]);
+        let shown = shown_payload(&[&[b'a'; 5000]]);
         assert_eq!(shown.len(), PAYLOAD_MAX + 3);
         assert!(shown.ends_with("a..."));
     }

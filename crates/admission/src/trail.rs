@@ -7,7 +7,6 @@ use latchkey_protocol::catalog::{Budget, Endpoint};
 use latchkey_protocol::{AccountId, ApiKey, KeyId, TimeUnit, Timestamp};
 
 use crate::call::{FoundBy, RequestId, Source, Transport};
-use crate::explain::shown_payload;
 use crate::limiter::Verification;
 use crate::ports::{Clock, Recorder};
 use crate::{Outcome, Rejection};
@@ -194,9 +193,9 @@ impl Trail {
         self.record.clock_us = Some(clock_us);
     }
 
-    /// Keeps what a signature that did not hold was computed over.
-    pub(crate) fn unproven(&mut self, payload: &[u8]) {
-        self.record.payload = Some(shown_payload(payload));
+    /// Keeps what a signature that did not hold was computed over, as its owner may see it.
+    pub(crate) fn unproven(&mut self, shown: Box<str>) {
+        self.record.payload = Some(shown);
     }
 
     pub(crate) fn proven(&mut self) {

@@ -10,6 +10,7 @@ use latchkey_protocol::{ApiKey, RecvWindow, Timestamp};
 
 use super::shape;
 use crate::call::{Field, RawCall};
+use crate::explain::shown_base;
 use crate::permit::Window;
 use crate::state::Message;
 use crate::trail::Trail;
@@ -110,7 +111,7 @@ pub(super) fn verify(
         .decode_message(said.signature.as_bytes())
         .map_err(|_| Reason::SignatureShape("not the base64 of one of the key's signatures"))?;
     verifier.verify_message(algorithm, &base, &signature).map_err(|_| {
-        trail.unproven(&base);
+        trail.unproven(shown_base(&base));
         Reason::SignatureWrong
     })?;
     match &message.digest {

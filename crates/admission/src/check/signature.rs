@@ -2,6 +2,7 @@ use latchkey_crypto::verify::{SignatureShape, Verifier};
 use latchkey_protocol::params::{RawParams, decode_signature};
 
 use super::message;
+use crate::explain::shown_payload;
 use crate::live::Scheme;
 use crate::permit::Window;
 use crate::ports::OpenMaterial;
@@ -66,7 +67,7 @@ fn payload(
         })
     })?;
     verifier.verify(params.payload(), &signature).map_err(|_| {
-        trail.unproven(&params.payload().concat());
+        trail.unproven(shown_payload(params.payload()));
         Reason::SignatureWrong
     })?;
     Ok(SignatureId::of_signature(signature.as_bytes()))
