@@ -80,6 +80,15 @@ fn connect(args: &Args) -> anyhow::Result<Client> {
     Ok(Client::new(transport, SystemTiming::new(), Some(credentials), policy))
 }
 
+fn is_request_id(id: &str) -> bool {
+    id.len() == 36 && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+}
+
+/// An id that may stand in a command to copy: a server that is none of ours can send any text as one.
+fn shown_id(id: Option<&str>) -> Option<&str> {
+    id.filter(|id| is_request_id(id))
+}
+
 /// Tells why one call was refused.
 fn refusal(
     client: &mut Client,
@@ -88,8 +97,7 @@ fn refusal(
     out: &mut dyn Write,
     notes: &mut dyn Write,
 ) -> anyhow::Result<bool> {
-    let shaped = id.len() == 36 && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-    if !shaped {
+    if !is_request_id(id) {
         writeln!(
             notes,
             "error: `{}` is not the id of a request; it looks like 5f0c9d3e-8b1a-4c77-0000-00000000002a",
@@ -144,7 +152,7 @@ fn checkup(client: &mut Client, json: bool, out: &mut dyn Write, notes: &mut dyn
         Ok(Outcome::Answered(answer)) => answer,
         Ok(Outcome::Refused(refused)) => {
             writeln!(out, "{:<11} {}", "to fix", Printable(&advice(&refused)))?;
-            if let Some(id) = &refused.request_id {
+            if let Some(id) = shown_id(refused.request_id.as_deref()) {
                 writeln!(out, "{:<11} latchkey doctor {id}, with another key of the account", "more")?;
             }
             return Ok(false);
@@ -272,6 +280,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_command_to_copy_holds_nothing_but_an_id() {
+        let id = "5f0c9d3e-8b1a-4c77-0000-00000000002a";
+        assert_eq!(shown_id(Some(id)), Some(id));
+        for text in ["5f0c9d3e-8b1a-4c77-0000-0000000000; x", "$(id)", "", "5f0c9d3e\u{1b}[2J-4c77-0000-00000000002a"] {
+            assert_eq!(shown_id(Some(text)), None, "{text:?}");
+        }
+    }
 
     #[test]
     fn what_is_to_be_fixed_is_named() {
