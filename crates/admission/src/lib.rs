@@ -9,6 +9,7 @@ pub mod check;
 pub mod decide;
 mod explain;
 pub mod hash;
+pub mod last_use;
 pub mod limiter;
 pub mod live;
 mod outcome;

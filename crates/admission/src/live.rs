@@ -4,7 +4,7 @@
 //! generation; a permit that saw an older generation is judged again at the hand-over, by the state in force then.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
@@ -21,6 +21,7 @@ use latchkey_protocol::{AccountId, ApiKey, KeyId, PermissionSet, RiskPath, Symbo
 
 use crate::Reason;
 use crate::call::canonical;
+use crate::last_use::{Kept, LastUse};
 use crate::ports::OpenMaterial;
 use crate::replay::{Replay, Share};
 
@@ -175,7 +176,8 @@ pub struct LiveKey {
     share: OnceLock<Arc<Share>>,
     state: ArcSwap<KeyState>,
     generation: AtomicU64,
-    last_used: AtomicI64,
+    /// As the verifier: apart, and there once the key was used.
+    last_use: OnceLock<Box<Kept>>,
 }
 
 impl LiveKey {
@@ -191,7 +193,7 @@ impl LiveKey {
             state: ArcSwap::from_pointee(Self::judge(record.clone(), &account, policy, now)),
             account,
             generation: AtomicU64::new(0),
-            last_used: AtomicI64::new(0),
+            last_use: OnceLock::new(),
         }
     }
 
@@ -262,16 +264,13 @@ impl LiveKey {
         self.share.get_or_init(|| replay.share(self.account.id, verifier))
     }
 
-    /// Notes a verified call.
-    pub fn used(&self, at: Timestamp) {
-        self.last_used.fetch_max(at.as_micros(), Ordering::Relaxed);
+    /// Notes a verified call: when and from where it came.
+    pub fn used(&self, at: Timestamp, from: IpAddr) {
+        self.last_use.get_or_init(|| Box::new(Kept::first(at, from))).note(at, from);
     }
 
-    /// The time of the last verified call.
-    pub fn last_used(&self) -> Option<Timestamp> {
-        match self.last_used.load(Ordering::Relaxed) {
-            0 => None,
-            micros => Some(Timestamp::from_micros(micros)),
-        }
+    /// The last verified call.
+    pub fn last_use(&self) -> Option<LastUse> {
+        self.last_use.get().map(|kept| kept.read())
     }
 }

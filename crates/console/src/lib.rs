@@ -9,7 +9,7 @@
 //! | `attempts` | how guesses are slowed down |
 //! | `api`, `describe` | the routes, each with its line in the OpenAPI document |
 //! | `problem`, `refused` | the errors: one table, and one match from the authority's refusals |
-//! | [`ports`] | what the console asks of the world: mail, text messages, the audit chain |
+//! | [`ports`] | what the console asks of the world: mail, text messages, the audit chain, the exchange |
 //!
 //! Never admits a call of the compatible contract, and writes accounts and keys only through
 //! [`latchkey_authority::service::Authority`]. Sessions, ceremonies and attempts lie on the authority's shelf.
@@ -45,7 +45,7 @@ use latchkey_authority::ports::Ports;
 use latchkey_authority::service::Authority;
 
 use crate::console::Console;
-use crate::ports::{AuditLog, Mail, Sms};
+use crate::ports::{AuditLog, Exchange, Mail, Sms};
 
 /// What the pages tell.
 #[derive(Clone, Debug)]
@@ -66,6 +66,8 @@ pub struct Services<P> {
     pub keys: Arc<dyn Keys>,
     /// The audit records, for an owner's export.
     pub audit: Arc<dyn AuditLog>,
+    /// What the exchange knows of margin accounts.
+    pub exchange: Arc<dyn Exchange>,
     /// The records of calls.
     pub calls: Arc<dyn CallLog>,
     /// The formats in which those are exported.

@@ -4,7 +4,8 @@ use core::future::Future;
 use core::pin::Pin;
 
 use latchkey_authority::account::Email;
-use latchkey_protocol::AccountId;
+use latchkey_authority::ports::ExchangeFacts;
+use latchkey_protocol::{AccountId, Symbol};
 
 /// The answer of a port that waits.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
@@ -31,4 +32,10 @@ pub trait AuditLog: Send + Sync {
     /// The records of `account` with a sequence above `after`, oldest first, at most `limit`: each as the export
     /// format has it, so that the lines of an owner's export verify on their own.
     fn of(&self, account: AccountId, after: u64, limit: u32) -> Answer<'_, Vec<serde_json::Value>>;
+}
+
+/// Asks the exchange what decisions about special keys ask of it.
+pub trait Exchange: Send + Sync {
+    /// What it knows of the margin account of `owner`, and of the pair that is addressed.
+    fn facts(&self, owner: AccountId, symbol: Option<Symbol>) -> Answer<'_, ExchangeFacts>;
 }

@@ -301,6 +301,11 @@ impl House {
         &self.store
     }
 
+    /// The exchange.
+    pub(crate) const fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
     /// Whether nothing was ever stored.
     ///
     /// # Errors

@@ -115,7 +115,7 @@ async fn sweep(house: &House) -> anyhow::Result<()> {
         let mut acted = 0;
         for account in &accounts {
             let keys = house.live.keys_of(*account);
-            let used = |id| keys.iter().find(|key| key.id == id).and_then(|key| key.last_used());
+            let used = |id| keys.iter().find(|key| key.id == id).and_then(|key| key.last_use()).map(|last| last.at);
             let done = house.authority.sweep(*account, &used, now).await;
             acted += done.with_context(|| format!("account {account}"))?;
             house.store().swept(*account).await?;

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use latchkey_admission::records::csv::Csv;
 use latchkey_admission::records::sheet::Format;
+use latchkey_authority::ports::ExchangeFacts;
 use latchkey_console::Services;
-use latchkey_console::ports::{Answer, AuditLog, Unavailable};
-use latchkey_protocol::AccountId;
+use latchkey_console::ports::{self, Answer, AuditLog, Unavailable};
+use latchkey_protocol::{AccountId, Symbol};
 use latchkey_store::audit::export;
 use latchkey_store::sqlite::SqliteStore;
+use latchkey_venue::sequencer::Exchange;
 use serde_json::Value;
 
 use crate::assemble::{House, Wiring};
@@ -22,6 +24,7 @@ impl House {
             clock: Arc::clone(&self.clock) as _,
             keys: Arc::clone(&self.live) as _,
             audit: Arc::new(Audit(Arc::clone(self.store()))),
+            exchange: Arc::new(Facts(self.exchange().clone())),
             calls: Arc::clone(&self.records) as _,
             formats: formats(),
             mail: channels.mail.clone(),
@@ -49,6 +52,15 @@ impl AuditLog for Audit {
             let lines = records.iter().map(|record| serde_json::from_slice(&export::line(record)));
             lines.collect::<Result<_, _>>().map_err(unavailable)
         })
+    }
+}
+
+/// The exchange, as decisions about special keys ask it.
+struct Facts(Exchange);
+
+impl ports::Exchange for Facts {
+    fn facts(&self, owner: AccountId, symbol: Option<Symbol>) -> Answer<'_, ExchangeFacts> {
+        Box::pin(async move { self.0.facts(owner, symbol).await.map_err(unavailable) })
     }
 }
 

@@ -22,7 +22,9 @@ pub(crate) fn create<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Re
             Ok(facts) => facts,
             Err(error) => return rejected(error),
         };
-        answer(authority.create_special_key(&caller, &new, facts, now).await, |created| created_value(&created))
+        answer(authority.create_special_key(&caller, caller.account, &new, facts, now).await, |created| {
+            created_value(&created)
+        })
     })
 }
 

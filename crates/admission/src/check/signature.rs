@@ -39,7 +39,7 @@ pub fn signature<'a>(
             (SignatureId::of_nonce(message.nonce), *window, verifier)
         }
     };
-    held.key.used(trail.arrived());
+    held.key.used(trail.arrived(), trail.peer());
     trail.proven();
     let place = Place { row: call.row, path: call.raw.path };
     let trace = note(held, replay, verifier, id, place, window, trail);

@@ -2,8 +2,8 @@
 //! Source: margin special API keys, 2026-01-15, and their FAQ, 2026-05-14.
 
 use super::create::{
-    Parts, check_account, check_callers_ips, check_count, check_signed_creation, creation_time, made, material, record,
-    restriction,
+    Parts, check_account, check_callers_ips, check_count, check_signed_creation, creation_time, forms, made, material,
+    record, restriction,
 };
 use super::edit::edited;
 use super::life::{deleted, doer, narrowing, tell_of_others};
@@ -30,7 +30,7 @@ pub struct NewSpecialKey {
     pub label: String,
     /// `symbol`: which margin account it unlocks.
     pub scope: Scope,
-    /// `ip`: addresses as text; `None` is unrestricted.
+    /// `ip`: addresses as text, where no signed call asks networks too; `None` is unrestricted.
     pub ips: Option<String>,
     /// `publicKey`: absent for HMAC.
     pub proof: NewProof,
@@ -68,7 +68,7 @@ pub fn create_special_key(
 
     let at = creation_time(&case, new.created)?;
     let label = Label::parse(&new.label).map_err(Refusal::Label)?;
-    let ip = restriction(&case, new.ips.as_deref(), IpForms::Addresses)?;
+    let ip = restriction(&case, new.ips.as_deref(), forms(&case))?;
     if ip.is_listed() && ip.rules().is_empty() {
         return Err(Refusal::IpListEmpty);
     }

@@ -7,23 +7,25 @@ use crate::issue::{self, Case, NewSpecialKey, SpecialTarget};
 use crate::key::Scope;
 use crate::ports::{ExchangeFacts, Ports};
 use crate::view::SpecialKeyView;
-use latchkey_protocol::{ApiKey, Timestamp};
+use latchkey_protocol::{AccountId, ApiKey, Timestamp};
 
 impl<P: Ports> Authority<P> {
-    /// Makes a margin special key for the caller's account; the exchange is in special-key mode before it is in use.
+    /// Makes a margin special key for `account`; the exchange is in special-key mode before it is in use.
     ///
     /// # Errors
     /// [`AuthorityError`]; see [`issue::create_special_key`].
     pub async fn create_special_key(
         &self,
         caller: &Caller,
+        account: AccountId,
         new: &NewSpecialKey,
         facts: ExchangeFacts,
         now: Timestamp,
     ) -> Result<Created, AuthorityError> {
-        let (minted, secret) = self.mint(caller.account, &new.proof, &new.fixed, now).await?;
+        let (minted, secret) = self.mint(account, &new.proof, &new.fixed, now).await?;
         let decide = |case: Case<'_>| issue::create_special_key(case, new, &minted, &facts).map(Some);
-        let committed = self.change(own(caller, Action::SpecialKeyCreated, now), |case, _| decide(case)).await?;
+        let committed =
+            self.change(Ask { account, ..own(caller, Action::SpecialKeyCreated, now) }, |case, _| decide(case)).await?;
         Created::of(committed, minted.id, secret)
     }
 

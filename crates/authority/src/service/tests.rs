@@ -142,13 +142,14 @@ fn a_special_key_is_live_only_after_the_exchange_is_ready() {
     let authority = authority();
     let trader = trader(&authority);
     events(&authority);
-    let created = now_or_never(authority.create_special_key(&trader, &new_special("a"), FACTS, NOW)).ok().unwrap();
+    let created =
+        now_or_never(authority.create_special_key(&trader, AccountId(1), &new_special("a"), FACTS, NOW)).ok().unwrap();
     let settled = Event::Settled(vec![EffectId(2000), EffectId(2001)]);
     assert_eq!(events(&authority), [Event::Committed(2), settled, Event::Live(2)]);
     assert_eq!(created.record.made_by, trader.key());
 
     authority.ports().exchange_is_down.store(true, Ordering::Relaxed);
-    let waiting = now_or_never(authority.create_special_key(&trader, &new_special("b"), FACTS, NOW));
+    let waiting = now_or_never(authority.create_special_key(&trader, AccountId(1), &new_special("b"), FACTS, NOW));
     assert!(matches!(waiting, Err(AuthorityError::NotSettled(_))));
     assert_eq!(events(&authority), [Event::Committed(3)], "stored, in the outbox, and not live");
 }
@@ -168,7 +169,9 @@ fn a_narrowing_change_is_live_before_the_exchange_and_before_the_answer() {
 fn a_special_key_lives_its_whole_life_through_its_routes() {
     let authority = authority();
     let trader = trader(&authority);
-    let created = now_or_never(authority.create_special_key(&trader, &new_special("fast"), FACTS, NOW)).ok().unwrap();
+    let created = now_or_never(authority.create_special_key(&trader, AccountId(1), &new_special("fast"), FACTS, NOW))
+        .ok()
+        .unwrap();
     let api_key = created.record.api_key;
     now_or_never(authority.edit_special_key_ip(&trader, api_key, Scope::Cross, "192.0.2.7", NOW)).unwrap();
     let view = now_or_never(authority.special_key(&trader, api_key, Scope::Cross, NOW)).unwrap();
@@ -223,7 +226,7 @@ fn a_decision_that_was_overtaken_is_made_again() {
         rows.keys.insert(key, record.encode());
         rows.accounts.insert(AccountId(1), account.encode());
     }));
-    let late = now_or_never(authority.create_special_key(&trader, &new_special("late"), FACTS, NOW));
+    let late = now_or_never(authority.create_special_key(&trader, AccountId(1), &new_special("late"), FACTS, NOW));
     assert_eq!(refusal(late), Refusal::CallerKeyDead);
 
     authority.ports().always_conflict.store(true, Ordering::Relaxed);
@@ -240,7 +243,8 @@ fn many_at_once_never_exceed_the_count_nor_lose_a_key() {
             let (authority, trader) = (&authority, &trader);
             scope.spawn(move || {
                 if i.is_multiple_of(2) {
-                    let made = now_or_never(authority.create_special_key(trader, &new_special("x"), FACTS, NOW));
+                    let made =
+                        now_or_never(authority.create_special_key(trader, AccountId(1), &new_special("x"), FACTS, NOW));
                     made.err().map(|error| refusal::<()>(Err(error)))
                 } else {
                     let new = new_key(PermissionSet::READING);

@@ -6,8 +6,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use latchkey_authority::caller::Caller;
-use latchkey_authority::issue::{FixedText, IpChange, KeyEdit, NewKey, NewProof, Overlap, Rotation};
-use latchkey_authority::key::{KeyRecord, parse_key_id};
+use latchkey_authority::issue::{FixedText, IpChange, KeyEdit, NewKey, NewProof, NewSpecialKey, Overlap, Rotation};
+use latchkey_authority::key::{KeyRecord, PermissionMode, Scope, parse_key_id};
 use latchkey_authority::ports::{Loaded, Ports, Store};
 use latchkey_authority::service::Created;
 use latchkey_crypto::digest::sha256_framed;
@@ -116,6 +116,25 @@ pub(crate) struct CreateTaxKey {
     /// The public half of a pair; absent: a secret is made.
     #[serde(default)]
     public_key: Option<String>,
+}
+
+/// A margin special key as it is asked for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct CreateSpecialKey {
+    /// 1 to 60 characters.
+    label: String,
+    /// `cross`, or the pair whose isolated margin account it shall unlock.
+    scope: String,
+    /// `TRADE` or, of Ed25519 keys, `READ`; absent: `TRADE`.
+    #[serde(default)]
+    permission_mode: Option<String>,
+    /// The public half of a pair; absent: a secret is made.
+    #[serde(default)]
+    public_key: Option<String>,
+    /// Addresses and networks, at least one; absent: from everywhere.
+    #[serde(default)]
+    ips: Option<Vec<String>>,
 }
 
 /// How many keys a change reached.
@@ -261,6 +280,47 @@ pub(crate) async fn create_tax<P: Ports + 'static>(
         let caller = Caller { claim, ..console.confirmed(&signed).await? };
         let now = console.now();
         let created = console.authority().create_tax_key(&caller, account, &new.label, &proof, now).await;
+        console.made(console.settled(&signed, created).await?).await
+    };
+    console.once(signed.account, once, request, make).await
+}
+
+/// `POST /v1/accounts/{account}/special-keys`.
+pub(crate) async fn create_special<P: Ports + 'static>(
+    State(console): State<Arc<Console<P>>>,
+    signed: Signed,
+    Segments(account): Segments<String>,
+    once: IdempotencyKey,
+    Input { value: new, digest }: Input<CreateSpecialKey>,
+) -> Result<Response, Problem> {
+    let account = console.reach(&signed, &account).await?.account.id;
+    let symbol = match new.scope.as_str() {
+        "cross" => None,
+        name => Some(Symbol::parse(name).ok_or_else(|| invalid("scope", "neither `cross` nor a symbol"))?),
+    };
+    let mode = match new.permission_mode.as_deref() {
+        None => PermissionMode::default(),
+        Some(name) => {
+            PermissionMode::parse(name).ok_or_else(|| invalid("permissionMode", "neither `TRADE` nor `READ`"))?
+        }
+    };
+    let key = NewSpecialKey {
+        label: new.label,
+        scope: Scope::of(symbol),
+        ips: new.ips.map(|entries| entries.join("\n")),
+        proof: proof(new.public_key),
+        mode,
+        fixed: FixedText::default(),
+        created: None,
+    };
+    let request = sha256_framed(&[b"create special key", &account.0.to_be_bytes(), &digest]);
+    let make = async |claim| {
+        let caller = Caller { claim, ..console.confirmed(&signed).await? };
+        let facts = console.services.exchange.facts(account, symbol).await.map_err(|error| {
+            tracing::error!(error = error.0.to_string(), "the exchange does not answer");
+            problem::UNAVAILABLE
+        })?;
+        let created = console.authority().create_special_key(&caller, account, &key, facts, console.now()).await;
         console.made(console.settled(&signed, created).await?).await
     };
     console.once(signed.account, once, request, make).await

@@ -367,6 +367,17 @@ fn key_routes<P: Ports + 'static>(routes: Of<P>) -> Of<P> {
                 .tagged(),
         )
         .add(
+            POST,
+            "/v1/accounts/{account}/special-keys",
+            keys::create_special::<P>,
+            change("createSpecialKey", "Make a margin special key")
+                .idempotent()
+                .refused(&[problem::SPECIAL])
+                .takes::<keys::CreateSpecialKey>()
+                .gives::<view::CreatedView>(201, made)
+                .tagged(),
+        )
+        .add(
             GET,
             "/v1/accounts/{account}/keys/{key}",
             keys::show::<P>,

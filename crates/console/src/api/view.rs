@@ -87,10 +87,19 @@ pub(crate) struct KeyView {
     successor: Option<String>,
     /// When it is retired in favour of that key.
     retires: Option<i64>,
-    /// When it last proved a call, as far as this process has seen.
-    last_used: Option<i64>,
+    /// The last call that it proved, as far as this process has seen.
+    last_used: Option<LastUsedView>,
     /// Its version, also in `ETag`.
     version: u64,
+}
+
+/// A call that a key proved.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LastUsedView {
+    /// When it arrived.
+    at: i64,
+    /// The address that it came from; none in the moment in which calls from several are noted.
+    ip: Option<String>,
 }
 
 /// A permission that is not in force.
@@ -128,7 +137,7 @@ impl KeyLight<'_> {
         let ends = key.life_end(self.policy);
         let days = |end: Timestamp| (end.as_millis() - self.now.as_millis()).max(0) / 86_400_000;
         let public = key.material.public();
-        let last_used = self.live.find(&key.api_key).and_then(|live| live.last_used());
+        let last_used = self.live.find(&key.api_key).and_then(|live| live.last_use());
         KeyView {
             id: key.id.to_string(),
             api_key: key.api_key.as_str().to_owned(),
@@ -164,7 +173,8 @@ impl KeyLight<'_> {
             made_by: key.made_by.map(|maker| maker.to_string()),
             successor: key.retiring.as_ref().map(|retiring| retiring.successor.to_string()),
             retires: key.retiring.as_ref().map(|retiring| retiring.at.as_millis()),
-            last_used: last_used.map(Timestamp::as_millis),
+            last_used: last_used
+                .map(|last| LastUsedView { at: last.at.as_millis(), ip: last.from.map(|from| from.to_string()) }),
             version: key.version,
         }
     }

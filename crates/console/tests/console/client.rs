@@ -65,6 +65,7 @@ impl Console {
             clock: Arc::new(house.clone()),
             keys: Arc::new(house.clone()),
             audit: Arc::new(house.clone()),
+            exchange: Arc::new(house.clone()),
             calls: Arc::new(house.clone()),
             formats: vec![Arc::new(Csv)],
             mail: Some(Arc::new(house.clone())),

@@ -17,13 +17,13 @@ use latchkey_authority::issue::NewAccount;
 use latchkey_authority::key::{KeyRecord, KeyState};
 use latchkey_authority::policy::Policy;
 use latchkey_authority::ports::{
-    Directory, KeptNotice, Live, Loaded, NotSettled, Notes, Outbox, Ports, SealBroken, SealFor, Secrets, Shelf,
-    ShelfItem, ShelfKind, Store, StoreError, Unique,
+    Directory, ExchangeFacts, KeptNotice, Live, Loaded, NotSettled, Notes, Outbox, Ports, SealBroken, SealFor, Secrets,
+    Shelf, ShelfItem, ShelfKind, Store, StoreError, Unique,
 };
 use latchkey_authority::service::Authority;
-use latchkey_console::ports::{Answer, AuditLog, Mail, Sms};
+use latchkey_console::ports::{Answer, AuditLog, Exchange, Mail, Sms};
 use latchkey_crypto::totp::TotpSeed;
-use latchkey_protocol::{AccountId, ApiKey, KeyId, Timestamp};
+use latchkey_protocol::{AccountId, ApiKey, KeyId, Symbol, Timestamp};
 use zeroize::Zeroizing;
 
 /// The password of every account.
@@ -183,6 +183,14 @@ impl AuditLog for House {
                 .map(|(seq, event)| serde_json::json!({ "revision": seq, "event": event }))
                 .collect())
         })
+    }
+}
+
+/// An exchange that knows one pair.
+impl Exchange for House {
+    fn facts(&self, _: AccountId, symbol: Option<Symbol>) -> Answer<'_, ExchangeFacts> {
+        let isolated_pair = symbol.is_some_and(|symbol| symbol.to_string() == "BTCUSDT");
+        Box::pin(async move { Ok(ExchangeFacts { isolated_pair, ..ExchangeFacts::default() }) })
     }
 }
 

@@ -127,6 +127,7 @@ async fn what_is_made_once_is_shown_again_of_every_kind() {
     for (path, body, secret) in [
         (KEYS, json!({ "label": "pair", "publicKey": pem, "ips": ["192.0.2.1"] }), false),
         ("/v1/accounts/me/tax-key", json!({ "label": "tax" }), true),
+        ("/v1/accounts/me/special-keys", json!({ "label": "margin", "scope": "cross", "ips": ["192.0.2.1"] }), true),
         (rotate.as_str(), json!({ "overlapHours": 1 }), true),
     ] {
         let once = [("idempotency-key", &*path.replace('/', "-").chars().take(64).collect::<String>())];
@@ -298,4 +299,39 @@ async fn an_owner_reads_the_audit_records_of_the_account() {
     let rest = alice.get(&format!("/v1/accounts/me/audit?after={next}")).await.ok();
     assert_eq!(rest["records"].as_array().unwrap().len() + 1, audit["records"].as_array().unwrap().len());
     assert_eq!(alice.get("/v1/accounts/me/audit?after=18446744073709551615").await.status, 400);
+}
+
+#[tokio::test]
+async fn a_special_key_is_made_by_its_owner_for_one_margin_account() {
+    const SPECIAL: &str = "/v1/accounts/me/special-keys";
+    let console = Console::new().await;
+    let alice = console.alice().await;
+    let pem = include_str!("../../../authority/testdata/ed25519.pub.pem");
+    let body = json!({ "label": "m", "scope": "BTCUSDT", "permissionMode": "READ", "publicKey": pem, "ips": ["192.0.2.0/24"] });
+    let asked = alice.send("POST", SPECIAL, &[], Some(body.clone())).await;
+    assert_eq!((asked.status.as_u16(), asked.problem()), (403, "step-up-needed"));
+    let made = alice.change("POST", SPECIAL, &[], Some(body)).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let key = &made.body["key"];
+    assert_eq!(
+        (&key["kind"], &key["scope"], &key["permissionMode"]),
+        (&json!("special"), &json!("BTCUSDT"), &json!("READ"))
+    );
+    assert_eq!((&key["permissions"], &key["ips"]), (&json!(["reading", "fix-read-only"]), &json!(["192.0.2.0/24"])));
+    for (change, problem) in [
+        (json!({ "scope": "ETHUSDT" }), "invalid"),
+        (json!({ "scope": "isolated" }), "invalid"),
+        (json!({ "permissionMode": "read" }), "invalid"),
+        (json!({ "ips": [] }), "invalid"),
+    ] {
+        let mut body = json!({ "label": "m", "scope": "cross" });
+        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let refused = alice.send("POST", SPECIAL, &[], Some(body)).await;
+        assert_eq!((refused.status.as_u16(), refused.problem()), (422, problem), "{change}");
+    }
+    let sub = json!({ "label": "of the sub-account", "scope": "cross", "ips": ["192.0.2.1"] });
+    let made = alice.change("POST", "/v1/accounts/3/special-keys", &[], Some(sub.clone())).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    assert_eq!(alice.get("/v1/accounts/3/keys").await.ok()["keys"].as_array().unwrap().len(), 1);
+    assert_eq!(alice.send("POST", "/v1/accounts/2/special-keys", &[], Some(sub)).await.status, 404);
 }

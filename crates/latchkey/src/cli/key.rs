@@ -55,6 +55,7 @@ widen or enable a customer's key.
 Examples:
   latchkey key create bot --permissions reading,spot-and-margin-trading --ips 192.0.2.7 --secret-out bot.toml
   latchkey key create signer --public-key signer.pub.pem --ips 192.0.2.0/24
+  latchkey key create-special margin --scope cross --ips 192.0.2.7 --secret-out margin.toml
   latchkey key list
   latchkey key edit bot --ips 192.0.2.7,192.0.2.8
   latchkey key can bot POST /api/v3/order --ip 192.0.2.7 --symbol BTCUSDT
@@ -64,6 +65,8 @@ Examples:
 enum Verb {
     /// Make a key
     Create(Create),
+    /// Make a margin special key: one margin account, through the spot endpoints
+    CreateSpecial(CreateSpecial),
     /// List the keys, deleted ones too
     List,
     /// Show one key
@@ -126,6 +129,28 @@ struct Create {
     /// The only symbols that it may trade, with commas
     #[arg(long, value_name = "SYMBOL", value_delimiter = ',')]
     symbols: Option<Vec<String>>,
+
+    #[command(flatten)]
+    secret: Secret,
+}
+
+#[derive(clap::Args, Clone, Debug)]
+struct CreateSpecial {
+    /// Its label, 1 to 60 characters
+    #[arg(value_name = "LABEL")]
+    label: String,
+
+    /// The margin account that it unlocks: cross, or a pair for its isolated one
+    #[arg(long, value_name = "SCOPE", default_value = "cross")]
+    scope: String,
+
+    /// TRADE or, of Ed25519 keys, READ
+    #[arg(long, value_name = "MODE", default_value = "TRADE")]
+    permission_mode: String,
+
+    /// From where it may be used: addresses and networks, with commas; without it from everywhere
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    ips: Option<Vec<String>>,
 
     #[command(flatten)]
     secret: Secret,
@@ -241,6 +266,7 @@ fn act(args: &Args, out: &mut dyn Write, allowed: &mut bool) -> anyhow::Result<(
     let keys = Keys::of(&args.shared)?;
     match &args.verb {
         Verb::Create(create) => keys.create(create, out),
+        Verb::CreateSpecial(create) => keys.create_special(create, out),
         Verb::List => keys.list(out),
         Verb::Show(one) => keys.show(&keys.find(&one.key)?, out),
         Verb::Edit(edit) => keys.edit(edit, out),
@@ -360,7 +386,7 @@ impl<'a> Keys<'a> {
                 cell(key.get("effective")),
                 addresses(key),
                 cell(key.get("daysLeft")),
-                time(key.get("lastUsed")),
+                time(key.pointer("/lastUsed/at")),
             ]);
         }
         Ok(table.print(out)?)
@@ -395,7 +421,7 @@ impl<'a> Keys<'a> {
             ("made", time(key.get("created"))),
             ("ends", time(key.get("ends"))),
             ("days left", cell(key.get("daysLeft"))),
-            ("last used", time(key.get("lastUsed"))),
+            ("last used", last_used(key)),
             ("made by key", cell(key.get("madeBy"))),
             ("successor", cell(key.get("successor"))),
             ("retires", time(key.get("retires"))),
@@ -411,7 +437,17 @@ impl<'a> Keys<'a> {
         for (name, list) in lists {
             body.extend(list.as_ref().map(|list| (name.to_owned(), json!(list))));
         }
-        self.made("", body, &create.secret, out)
+        self.made(self.at.clone(), body, &create.secret, out)
+    }
+
+    fn create_special(&self, create: &CreateSpecial, out: &mut dyn Write) -> anyhow::Result<()> {
+        let mut body = Map::new();
+        body.insert("label".into(), json!(create.label));
+        body.insert("scope".into(), json!(create.scope));
+        body.insert("permissionMode".into(), json!(create.permission_mode));
+        body.extend(create.ips.as_ref().map(|list| ("ips".to_owned(), json!(list))));
+        let account = self.at.strip_suffix("/keys").unwrap_or(&self.at);
+        self.made(format!("{account}/special-keys"), body, &create.secret, out)
     }
 
     fn rotate(&self, rotate: &Rotate, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -419,13 +455,13 @@ impl<'a> Keys<'a> {
         body.insert("overlapHours".into(), json!(rotate.overlap));
         body.insert("whenIdle".into(), json!(rotate.when_idle));
         let id = self.id(&rotate.key)?;
-        self.made(&format!("/{id}/rotate"), body, &rotate.secret, out)
+        self.made(format!("{}/{id}/rotate", self.at), body, &rotate.secret, out)
     }
 
     /// Makes a key and hands its secret over, once.
     fn made(
         &self,
-        below: &str,
+        path: String,
         mut body: Map<String, Value>,
         secret: &Secret,
         out: &mut dyn Write,
@@ -441,7 +477,8 @@ impl<'a> Keys<'a> {
         // A repeat, after the confirmation or a lost answer, makes no second key.
         let once = generate_key_text(&mut keygen::system_entropy);
         let headers = [("idempotency-key", once)];
-        let reply = self.send(&Method::POST, below, Some(&Value::Object(body)), &headers)?;
+        let body = Value::Object(body);
+        let reply = self.shared.confirm.change(&self.remote, &Method::POST, &path, Some(&body), &headers)?;
         let mut reply = reply.json()?;
         let key = reply.get("key").cloned().context("the answer holds no key")?;
         let shown = reply.get("secretKey").and_then(Value::as_str).map(str::to_owned);
@@ -520,6 +557,12 @@ impl<'a> Keys<'a> {
         table.print(out)?;
         Ok(allowed)
     }
+}
+
+/// When and from where a key was last used.
+fn last_used(key: &Value) -> String {
+    let at = time(key.pointer("/lastUsed/at"));
+    key.pointer("/lastUsed/ip").and_then(Value::as_str).map_or_else(|| at.clone(), |ip| format!("{at} from {ip}"))
 }
 
 /// From where a key may be used.

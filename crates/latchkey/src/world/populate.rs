@@ -289,7 +289,7 @@ async fn make_key<P: Ports>(
         let mode = table.permission_mode.as_ref().map(|mode| *mode.get_ref()).unwrap_or_default();
         let new = NewSpecialKey { label, scope, ips, proof, mode, fixed, created };
         let facts = ExchangeFacts { isolated_pair, ..ExchangeFacts::default() };
-        return authority.create_special_key(&caller, &new, facts, now).await;
+        return authority.create_special_key(&caller, account, &new, facts, now).await;
     }
     let symbols = table.symbols.as_ref().map(|listed| listed.get_ref().iter().map(|named| named.0).collect());
     let new = NewKey { label, proof, permissions: key.entry.permissions, ips, symbols, fixed, created };

@@ -217,3 +217,30 @@ fn tokens_are_made_listed_and_ended() {
     let events = all.get("/ops/v1/audit?account=0").text();
     assert!(events.contains("operator-token-made") && events.contains("operator-token-revoked"), "{events}");
 }
+
+#[test]
+fn the_last_use_of_a_key_is_told_with_its_address_and_a_wrong_signature_is_none() {
+    let house = house();
+    let desk = desk(&house);
+    let path = format!("/ops/v1/accounts/{}/keys", alice(&desk));
+    let last_used = || {
+        let keys = desk.get(&path).json();
+        let key = keys["keys"].as_array().expect("keys").iter().find(|key| key["label"] == "trader").cloned();
+        key.expect("the key")["lastUsed"].clone()
+    };
+    let unproven = Key::hmac(&trader().api_key, "WrongWrongWrongWrongWrongWrongWrongWrongWrongWrongWrongWrong0001");
+    assert_eq!(reads(&house, &unproven), 400);
+    assert_eq!(last_used(), Value::Null);
+    let before = crate::server::wall_us() / 1_000;
+    assert_eq!(reads(&house, &trader()), 200);
+    let used = last_used();
+    let at = used["at"].as_i64().expect("a time");
+    assert!((before..=crate::server::wall_us() / 1_000).contains(&at), "{used}");
+    assert_eq!(used["ip"], "127.0.0.1");
+    let credentials = house.server.data.join("credentials.json");
+    let credentials = credentials.to_str().expect("UTF-8");
+    let words = ["key", "show", "trader", "--account", "alice@example.com", "--credentials", credentials];
+    let (code, out, err) = crate::desk::command(&words, &[], "");
+    assert_eq!(code, 0, "{err}");
+    assert!(out.lines().any(|line| line.starts_with("last used") && line.ends_with(" from 127.0.0.1")), "{out}");
+}

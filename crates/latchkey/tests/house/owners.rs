@@ -321,3 +321,24 @@ fn the_command_line_serves_an_operator() {
     let verified = command(&verify, &[], "");
     assert!(verified.0 == 0 && verified.1.starts_with("holds:"), "{verified:?}");
 }
+
+#[test]
+fn an_owner_makes_a_special_key_that_trades_the_margin_account() {
+    let house = house();
+    let (desk, _) = alice(&house.server);
+    let new = json!({ "label": "by hand", "scope": "cross", "ips": ["127.0.0.0/24"] });
+    let (status, made) = confirmed(&desk, "POST", "/v1/accounts/me/special-keys", Some(&new), |id, need| {
+        assert_eq!(need, "factor");
+        let proved = desk.post(&format!("/v1/step-up/{id}/totp"), json!({ "code": code(SEED, 1) }));
+        assert_eq!(proved.status, 200, "{}", proved.text());
+    });
+    assert_eq!(status, 201, "{made}");
+    assert_eq!((&made["key"]["kind"], &made["key"]["scope"]), (&json!("special"), &json!("cross")));
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let key = Key::hmac(&text(&made["key"]["apiKey"]), &text(&made["secretKey"]));
+    let order = "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.001&price=40000";
+    let placed = key.call(house.server.api, "POST", "/api/v3/order", order);
+    assert_eq!(placed.status, 200, "{}", placed.text());
+    let listed = crate::world::trader().call(house.server.api, "GET", "/sapi/v1/margin/api-key-list", "");
+    assert!(listed.status == 200 && listed.text().contains("by hand"), "{}", listed.text());
+}

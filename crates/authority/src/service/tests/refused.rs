@@ -67,13 +67,15 @@ fn an_owner_is_told_at_once_of_what_a_signed_call_made() {
     let authority = authority();
     let trader = trader(&authority);
     notices(&authority);
-    let made = now_or_never(authority.create_special_key(&trader, &new_special("fast"), FACTS, NOW)).ok().unwrap();
+    let made = now_or_never(authority.create_special_key(&trader, AccountId(1), &new_special("fast"), FACTS, NOW))
+        .ok()
+        .unwrap();
     let told = notices(&authority);
     assert!(told.iter().any(|n| n.kind == NoticeKind::SignedCall && n.key == Some(made.record.id)), "{told:?}");
 
     let mut wrong = new_special("read");
     wrong.mode = PermissionMode::Read;
-    now_or_never(authority.create_special_key(&trader, &wrong, FACTS, NOW)).ok().unwrap();
+    now_or_never(authority.create_special_key(&trader, AccountId(1), &wrong, FACTS, NOW)).ok().unwrap();
     assert!(notices(&authority).iter().any(|notice| notice.kind == NoticeKind::ModeIgnored));
 }
 
@@ -81,7 +83,8 @@ fn an_owner_is_told_at_once_of_what_a_signed_call_made() {
 fn all_that_a_key_made_ends_in_one_step_across_sub_accounts() {
     let authority = authority();
     let trader = trader(&authority);
-    let special = now_or_never(authority.create_special_key(&trader, &new_special("a"), FACTS, NOW)).ok().unwrap();
+    let special =
+        now_or_never(authority.create_special_key(&trader, AccountId(1), &new_special("a"), FACTS, NOW)).ok().unwrap();
     let sub =
         NewSubAccount { email: Email::parse("sub@example.com").unwrap(), kind: SubKind::Normal, password_hash: None };
     let sub = now_or_never(authority.create_sub_account(&trader, AccountId(1), &sub, NOW)).unwrap();

@@ -179,7 +179,7 @@ fn a_special_key_that_the_rules_refuse_is_named() {
     more("ips", "permission_mode = \"READ\"\nips", "permission_mode", "only an Ed25519 key can be `READ`");
     more("ips", "permission_mode = \"read\"\nips", "permission_mode", "unknown variant `read`");
     more("ips", "symbols = [\"BTCUSDT\"]\nips", "symbols", "no symbol whitelist");
-    more("127.0.0.1", "10.0.0.0/16", "10.0.0.0/16", "is a network");
+    more("127.0.0.1", "10.0.0.0/8", "10.0.0.0/8", "wide");
     more("special = \"cross\"", "permission_mode = \"TRADE\"", "permission_mode", "only a special key has");
 }
 
