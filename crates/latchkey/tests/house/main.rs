@@ -18,6 +18,7 @@ mod message;
 mod metrics;
 mod operators;
 mod owners;
+mod powers;
 mod reasons;
 mod repeats;
 mod replay;

@@ -14,7 +14,7 @@ pub(crate) const SEED: &str = "KRSXG5CTMVRXEZLUKRSXG5CTMVRXEZLU";
 const PASSWORD: &str = "a password of bob's own";
 
 /// The newest code of eight digits that was sent to `email`. The letter may still be on its way.
-fn sent_code(ops: &Desk, email: &str, subject: &str) -> String {
+pub(crate) fn sent_code(ops: &Desk, email: &str, subject: &str) -> String {
     for _ in 0..20_000 {
         let letters = ops.get("/ops/v1/mailbox").json();
         let letter = letters["messages"].as_array().expect("messages").iter().find(|letter| {
