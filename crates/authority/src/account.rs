@@ -84,10 +84,14 @@ impl Account {
     }
 }
 
-/// An e-mail address, in lower case: at most 254 characters, one `@`, no white space or control characters.
+/// An e-mail address, in lower case: at most 254 characters, one `@`, before it at most 64 characters, behind it a host name.
+/// Parts between dots are not empty. Source: RFC 5321, 4.1.2, without quoted names and address literals.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Email(Box<str>);
+
+/// What may stand in an address before the `@` beside letters, digits and dots.
+const ATOM: &[u8] = b"!#$%&'*+-/=?^_`{|}~";
 
 /// The text is no e-mail address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -101,10 +105,15 @@ impl Email {
     /// [`NotAnEmail`].
     pub fn parse(text: &str) -> Result<Self, NotAnEmail> {
         let (local, domain) = text.split_once('@').ok_or(NotAnEmail)?;
-        let legal = |c: char| c.is_ascii_graphic() && !matches!(c, '@' | ',' | ';' | '<' | '>' | '"' | '\\');
-        let shaped = !local.is_empty() && !domain.is_empty() && text.len() <= 254;
-        let plain = local.chars().chain(domain.chars()).all(legal);
-        if shaped && plain { Ok(Self(text.to_ascii_lowercase().into())) } else { Err(NotAnEmail) }
+        let atom =
+            |part: &str| !part.is_empty() && part.bytes().all(|c| c.is_ascii_alphanumeric() || ATOM.contains(&c));
+        let label = |part: &str| {
+            let inside = part.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
+            inside && (1..=63).contains(&part.len()) && !part.starts_with('-') && !part.ends_with('-')
+        };
+        let short = text.len() <= 254 && local.len() <= 64;
+        let valid = short && local.split('.').all(atom) && domain.split('.').all(label);
+        if valid { Ok(Self(text.to_ascii_lowercase().into())) } else { Err(NotAnEmail) }
     }
 
     /// The address.
@@ -440,6 +449,20 @@ impl<'a> Owner<'a> {
 mod tests {
     use super::*;
     use crate::tests::account;
+
+    #[test]
+    fn an_address_is_one_that_mail_can_be_sent_to() {
+        for good in ["a@b", "Bot.1+keys@Mail.Example.com", "x_virtual@abcnoemail.com"] {
+            assert_eq!(Email::parse(good).map(|email| email.to_string()), Ok(good.to_ascii_lowercase()));
+        }
+        let long = format!("{}@example.com", "a".repeat(65));
+        for bad in [
+            "a", "@b", "a@", "a..b@c", ".a@b", "a.@b", "a@b..c", "a@-b", "a@b-", "a@b_c", "a b@c", "a@b@c", "a,b@c",
+            &long,
+        ] {
+            assert_eq!(Email::parse(bad), Err(NotAnEmail), "{bad}");
+        }
+    }
 
     #[test]
     fn a_stored_account_reads_back_and_shows_no_secret() {

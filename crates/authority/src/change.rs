@@ -245,6 +245,36 @@ pub enum AuditState {
     Key(KeySummary),
     /// Of a batch that came from a file.
     Import(ImportSummary),
+    /// Of an operator's token.
+    OperatorToken(OperatorTokenSummary),
+    /// Of what an operator did to an embedded venue.
+    Sandbox(SandboxSummary),
+}
+
+/// An operator's token, by what it may do; never the token.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorTokenSummary {
+    /// The name by which lists call it.
+    pub id: String,
+    /// Whom records name when it is used.
+    pub name: String,
+    /// What it is good for.
+    pub scopes: Vec<String>,
+    /// When it ends.
+    pub expires: Timestamp,
+}
+
+/// Money that came into a wallet, or a loan on it, at an operator's word.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SandboxSummary {
+    /// `spot`, `cross` or the symbol of an isolated wallet.
+    pub wallet: String,
+    /// Of which asset.
+    pub asset: String,
+    /// How much of it, as a decimal number.
+    pub amount: String,
 }
 
 /// What a batch of an import brought. The records themselves are named by their digest alone.
@@ -337,8 +367,12 @@ pub enum Action {
     TaxKeyCreated,
     /// A token for an operator was made.
     OperatorTokenMade,
-    /// A token of an operator was revoked.
+    /// A token of an operator was revoked, with those that it made.
     OperatorTokenRevoked,
+    /// An operator put money into a wallet of the embedded venue.
+    SandboxDeposit,
+    /// An operator made a liquidation loan in the embedded venue.
+    SandboxLoan,
 }
 
 #[cfg(test)]

@@ -89,8 +89,16 @@ pub trait Notes: Send + Sync {
         limit: u32,
     ) -> impl Future<Output = Result<Vec<KeptNotice>, StoreError>> + Send;
 
-    /// Notices that were not sent yet, oldest first, at most `limit`.
-    fn unsent_notices(&self, limit: u32) -> impl Future<Output = Result<Vec<KeptNotice>, StoreError>> + Send;
+    /// Notices that were not sent yet and do not wait for a later try, at most `limit`: the oldest of each account, then
+    /// the second of each, so that no account's letters hold up another's.
+    fn unsent_notices(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<KeptNotice>, StoreError>> + Send;
+
+    /// Lets a notice's letter wait until `due`.
+    fn postpone(&self, id: u64, due: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Marks notices as sent.
     fn mark_sent(&self, ids: &[u64]) -> impl Future<Output = Result<(), StoreError>> + Send;

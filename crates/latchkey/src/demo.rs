@@ -46,6 +46,7 @@ const MARK: &str = "world.mark";
 /// Whatever keeps it from starting, named.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     crate::logging::start("info")?;
+    crate::memory::keep_out_of_files();
     let Addresses { api, console, ops } = Addresses::default().with(&args.listen);
     for address in [api, console, ops] {
         anyhow::ensure!(

@@ -1,7 +1,7 @@
 //! What goes on by itself: rules that act with time, letters, signed audit heads, and the shelf's expiry.
 //!
 //! `Rounds` decides, purely, what is due; the loop below it does it. A task that fails is told in the log and tried
-//! again in its next round.
+//! again in its next round. Letters have a loop of their own: a slow mail server holds up nothing else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use latchkey_authority::ports::{KeptNotice, Notes, Shelf, Store};
 use latchkey_console::ports::Mail;
 use latchkey_protocol::{AccountId, Timestamp};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::assemble::House;
 
@@ -20,8 +21,9 @@ const HOUR: i64 = 3_600 * SECOND;
 
 /// Accounts looked at in one go.
 const ACCOUNTS: u32 = 256;
-/// Letters of one round.
+/// Letters of one round, and how many of them are under way together.
 const LETTERS: u32 = 64;
+const TOGETHER: usize = 8;
 /// A letter that could not be sent for so long is given up; the console still shows it.
 const GIVEN_UP_AFTER: i64 = 24 * HOUR;
 
@@ -39,8 +41,6 @@ enum Task {
 }
 
 impl Task {
-    const ALL: [Self; 4] = [Self::Sweep, Self::Letters, Self::Head, Self::Shelf];
-
     /// How often it is done, in microseconds.
     const fn period(self) -> i64 {
         match self {
@@ -60,12 +60,12 @@ impl Task {
 /// When each task is due. Everything is due at the start.
 #[derive(Clone, Debug)]
 struct Rounds {
-    due: [(Task, Timestamp, u32); 4],
+    due: Vec<(Task, Timestamp, u32)>,
 }
 
 impl Rounds {
-    fn starting(now: Timestamp) -> Self {
-        Self { due: Task::ALL.map(|task| (task, now, 0)) }
+    fn starting(tasks: &[Task], now: Timestamp) -> Self {
+        Self { due: tasks.iter().map(|task| (*task, now, 0)).collect() }
     }
 
     /// The tasks that are due.
@@ -85,15 +85,22 @@ impl Rounds {
 }
 
 /// Does what is due until `stop` turns true.
-pub async fn keep(house: Arc<House>, mail: Option<Arc<dyn Mail>>, mut stop: watch::Receiver<bool>) {
+pub async fn keep(house: Arc<House>, mail: Option<Arc<dyn Mail>>, stop: watch::Receiver<bool>) {
+    let post = run(&[Task::Letters], &house, mail.as_ref(), stop.clone());
+    let others = run(&[Task::Sweep, Task::Head, Task::Shelf], &house, None, stop);
+    tokio::join!(post, others);
+}
+
+/// Does those of `tasks` that are due, one after the other, until `stop` turns true.
+async fn run(tasks: &[Task], house: &Arc<House>, mail: Option<&Arc<dyn Mail>>, mut stop: watch::Receiver<bool>) {
     const PAUSE: Duration = Duration::from_secs(1);
-    let mut rounds = Rounds::starting(house.clock.now());
+    let mut rounds = Rounds::starting(tasks, house.clock.now());
     loop {
         for task in rounds.step(house.clock.now()) {
             let done = match task {
-                Task::Sweep => sweep(&house).await,
-                Task::Letters => letters(&house, mail.as_deref()).await,
-                Task::Head => head(&house).await,
+                Task::Sweep => sweep(house).await,
+                Task::Letters => letters(house, mail).await,
+                Task::Head => head(house).await,
                 Task::Shelf => house.store().sweep(house.clock.now()).await.map(drop).map_err(Into::into),
             };
             if let Err(error) = &done {
@@ -127,37 +134,54 @@ async fn sweep(house: &House) -> anyhow::Result<()> {
     }
 }
 
-/// Sends a letter for each notice that was not sent yet.
-async fn letters(house: &House, mail: Option<&dyn Mail>) -> anyhow::Result<()> {
+/// Sends a letter for each notice that was not sent yet. One that cannot be sent waits as long again as it is old, at most
+/// an hour; the others go out.
+async fn letters(house: &Arc<House>, mail: Option<&Arc<dyn Mail>>) -> anyhow::Result<()> {
     let Some(mail) = mail else { return Ok(()) };
-    let notices = house.store().unsent_notices(LETTERS).await?;
-    let (mut sent, mut failure) = (Vec::new(), None);
-    for notice in &notices {
-        match send(house, mail, notice).await {
-            Ok(()) => sent.push(notice.id),
-            Err(error) if is_given_up(notice, house.clock.now()) => {
-                tracing::warn!(notice = notice.id, error = format!("{error:#}"), "a letter is given up");
-                sent.push(notice.id);
-            }
-            Err(error) => failure = Some(error),
+    let notices = house.store().unsent_notices(house.clock.now(), LETTERS).await?;
+    for some in notices.chunks(TOGETHER) {
+        let mut under_way = JoinSet::new();
+        for notice in some {
+            let (house, mail, notice) = (Arc::clone(house), Arc::clone(mail), notice.clone());
+            under_way.spawn(async move { letter(&house, mail.as_ref(), &notice).await });
+        }
+        for done in under_way.join_all().await {
+            done?;
         }
     }
-    if !sent.is_empty() {
-        house.store().mark_sent(&sent).await?;
+    Ok(())
+}
+
+/// Sends the letter for a notice, or notes when to try again. Fails only with the store.
+async fn letter(house: &House, mail: &dyn Mail, notice: &KeptNotice) -> anyhow::Result<()> {
+    let result = send(house, mail, notice).await;
+    let now = house.clock.now();
+    let age = now.micros_since(notice.at);
+    match result {
+        Ok(()) => house.store().mark_sent(&[notice.id]).await?,
+        Err(error) if age >= GIVEN_UP_AFTER => {
+            tracing::error!(notice = notice.id, error = format!("{error:#}"), "a letter is given up");
+            house.store().mark_sent(&[notice.id]).await?;
+        }
+        Err(error) => {
+            tracing::warn!(notice = notice.id, error = format!("{error:#}"), "a letter could not be sent yet");
+            house.store().postpone(notice.id, now.plus_micros(age.clamp(Task::Letters.period(), HOUR))).await?;
+        }
     }
-    failure.map_or(Ok(()), Err)
+    Ok(())
 }
 
-fn is_given_up(notice: &KeptNotice, now: Timestamp) -> bool {
-    now.micros_since(notice.at) >= GIVEN_UP_AFTER
-}
-
+/// A sub-account that nobody signs in to has no mailbox: its letters go to its master.
 async fn send(house: &House, mail: &dyn Mail, notice: &KeptNotice) -> anyhow::Result<()> {
     let account: AccountId = notice.notice.account;
     let Some(loaded) = house.store().load(account).await? else { return Ok(()) };
     let key = notice.notice.key.map(|key| format!("\nKey: {key}")).unwrap_or_default();
     let text = format!("{}\n\nAccount: {account}{key}\n", notice.notice.text);
-    let sent = mail.send(&loaded.account.email, "About your API keys", &text).await;
+    let reader = match &loaded.master {
+        Some(master) if loaded.account.password_hash.is_none() => master,
+        _ => &loaded.account,
+    };
+    let sent = mail.send(&reader.email, "About your API keys", &text).await;
     sent.map_err(|error| anyhow::anyhow!(error.0)).context("a letter was not taken")
 }
 
@@ -177,28 +201,30 @@ pub async fn head(house: &House) -> anyhow::Result<()> {
 mod tests {
     use super::*;
 
+    const ALL: [Task; 4] = [Task::Sweep, Task::Letters, Task::Head, Task::Shelf];
+
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_micros(seconds * SECOND)
     }
 
     #[test]
     fn everything_is_due_at_the_start_and_then_in_its_turn() {
-        let mut rounds = Rounds::starting(at(100));
-        assert_eq!(rounds.step(at(100)), Task::ALL);
-        for task in Task::ALL {
+        let mut rounds = Rounds::starting(&ALL, at(100));
+        assert_eq!(rounds.step(at(100)), ALL);
+        for task in ALL {
             rounds.done(task, at(100), true);
         }
         assert_eq!(rounds.step(at(101)), []);
         assert_eq!(rounds.step(at(102)), [Task::Letters]);
         rounds.done(Task::Letters, at(102), true);
         assert_eq!(rounds.step(at(160)), [Task::Sweep, Task::Letters, Task::Head]);
-        assert_eq!(rounds.step(at(700)), Task::ALL);
+        assert_eq!(rounds.step(at(700)), ALL);
     }
 
     #[test]
     fn what_fails_rests_longer_each_time_and_at_most_an_hour() {
-        let mut rounds = Rounds::starting(at(0));
-        for task in Task::ALL {
+        let mut rounds = Rounds::starting(&ALL, at(0));
+        for task in ALL {
             rounds.done(task, at(1_000_000), true);
         }
         let mut now = 2_000_000;

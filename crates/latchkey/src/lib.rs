@@ -15,6 +15,7 @@ pub mod import;
 pub mod listen;
 pub mod logging;
 pub mod mail;
+pub mod memory;
 pub mod metrics;
 pub mod ops;
 pub mod outbox;

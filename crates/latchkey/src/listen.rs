@@ -159,6 +159,7 @@ pub async fn open(house: House, sequencing: Sequencing, listeners: Listeners) ->
         mailbox: channels.mailbox,
         mail: channels.mail.clone(),
         origin: origin.clone(),
+        tokens: Arc::default(),
     };
     let pages = Pages {
         router: ops::router(state, guard).layer(axum::middleware::from_fn(name_peer)),

@@ -29,6 +29,7 @@ use latchkey_console::ports::Mail;
 use latchkey_protocol::Timestamp;
 use operator::{Configured, Scope, authorize, scoped};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use crate::assemble::House;
 use crate::mail::mailbox::Mailbox;
@@ -54,6 +55,8 @@ pub struct Ops {
     pub mail: Option<Arc<dyn Mail>>,
     /// The console's origin, for letters.
     pub origin: String,
+    /// Held while tokens are made or revoked, so that no two get one name.
+    pub tokens: Arc<Mutex<()>>,
 }
 
 impl Ops {

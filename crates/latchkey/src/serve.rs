@@ -38,6 +38,7 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.config, &args.listen)?;
     crate::logging::start(&config.log.filter)?;
+    crate::memory::keep_out_of_files();
     let found = safety::check(&config, &safety::facts::read(&config)?);
     if !found.is_empty() {
         for reason in &found {

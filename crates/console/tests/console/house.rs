@@ -347,9 +347,13 @@ impl Notes for House {
         Ok(own.take(limit as usize).cloned().collect())
     }
 
-    async fn unsent_notices(&self, limit: u32) -> Result<Vec<KeptNotice>, StoreError> {
+    async fn unsent_notices(&self, _: Timestamp, limit: u32) -> Result<Vec<KeptNotice>, StoreError> {
         let rows = self.0.rows.lock().unwrap();
         Ok(rows.notices.iter().filter(|kept| !kept.sent).take(limit as usize).cloned().collect())
+    }
+
+    async fn postpone(&self, _: u64, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn mark_sent(&self, ids: &[u64]) -> Result<(), StoreError> {

@@ -12,7 +12,9 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use latchkey_authority::caller::{Caller, Via};
+use latchkey_authority::change::{Action, Actor, AuditEvent, Outcome};
 use latchkey_authority::ports::{Shelf, ShelfKind};
+use latchkey_authority::step_up::FactorSet;
 use latchkey_crypto::digest::{sha256, to_hex};
 use latchkey_protocol::{AccountId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -58,7 +60,7 @@ impl Scope {
         Self::Tokens,
     ];
 
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::AccountsRead => "accounts:read",
             Self::AccountsWrite => "accounts:write",
@@ -102,6 +104,22 @@ impl Operator {
     /// The caller of a change of `account`.
     pub(crate) fn caller(&self, account: AccountId) -> Caller {
         Caller { account, from: self.from, via: Via::Operator(self.name.clone()), step_up: None, claim: None }
+    }
+
+    /// The audit record of something done that changes no record of the authority.
+    pub(crate) fn event(&self, action: Action, account: AccountId, now: Timestamp) -> AuditEvent {
+        AuditEvent {
+            at: now,
+            who: Actor::Operator(self.name.clone()),
+            from: self.from,
+            action,
+            account,
+            key: None,
+            before: Vec::new(),
+            after: Vec::new(),
+            outcome: Outcome::Done,
+            with: FactorSet::EMPTY,
+        }
     }
 }
 

@@ -3,9 +3,8 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use latchkey_authority::change::{Action, Actor, AuditEvent, Outcome};
+use latchkey_authority::change::{Action, AuditEvent, AuditState, OperatorTokenSummary};
 use latchkey_authority::ports::{Notes, Shelf, ShelfKind};
-use latchkey_authority::step_up::FactorSet;
 use latchkey_crypto::digest::sha256;
 use latchkey_crypto::secret::SecretKey;
 use latchkey_protocol::{AccountId, Timestamp};
@@ -17,8 +16,8 @@ use super::Ops;
 use super::operator::{KeptToken, Operator, Scope, public_id};
 use super::problem::{Body, Problem};
 
-/// Tokens of one list; nobody has more.
-const LISTED_MAX: u32 = 1_000;
+/// The most tokens that live at one time, so that one list shows them all.
+const TOKENS_MAX: u32 = 1_000;
 /// The longest life of a token, in days.
 const DAYS_MAX: i64 = 366;
 const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
@@ -57,14 +56,25 @@ pub(crate) async fn create(
         let detail = "a token makes others with at most its own scopes";
         return Err(Problem::new(StatusCode::FORBIDDEN, "scope", detail));
     }
+    let _one_at_a_time = ops.tokens.lock().await;
     let now = ops.now();
+    let living = living(&ops).await?;
+    if living.len() >= TOKENS_MAX as usize {
+        let detail = format!("there are {TOKENS_MAX} tokens: revoke one first");
+        return Err(Problem::new(StatusCode::CONFLICT, "rule", detail));
+    }
+    // Records name who acted: a name is one operator's as long as it is in use.
+    if ops.operators.iter().any(|(known, _)| known == name) || living.iter().any(|(_, kept, _)| kept.name == name) {
+        let detail = "an operator of this name is there already: revoke that token, or choose another name";
+        return Err(Problem::new(StatusCode::CONFLICT, "rule", detail));
+    }
     let asked = now.plus_micros(new.days * DAY_US);
     let expires = operator.expires.map_or(asked, |own| own.min(asked));
     let token = SecretKey::generate(&mut random::fill);
     let hash = sha256(token.expose().as_bytes());
     let kept = KeptToken { name: name.to_owned(), scopes, made_by: operator.name.clone(), made: now };
     let value = serde_json::to_vec(&kept).map_err(|error| Problem::failed(&error.into()))?;
-    note(&ops, &operator, Action::OperatorTokenMade).await?;
+    note(&ops, &operator, Action::OperatorTokenMade, Vec::new(), vec![summary(&hash, &kept, expires)]).await?;
     ops.house.store().put(ShelfKind::OperatorToken, hash, None, &value, now, expires).await?;
     let mut view = view(&hash, &kept, expires);
     if let Some(object) = view.as_object_mut() {
@@ -75,26 +85,55 @@ pub(crate) async fn create(
 
 /// `GET /ops/v1/tokens`.
 pub(crate) async fn list(State(ops): State<Ops>) -> Result<Json<Value>, Problem> {
-    let items = ops.house.store().list(ShelfKind::OperatorToken, None, ops.now(), LISTED_MAX).await?;
-    let tokens: Vec<Value> = items
-        .iter()
-        .filter_map(|item| Some(view(&item.key, &serde_json::from_slice(&item.value).ok()?, item.expires)))
-        .collect();
+    let living = living(&ops).await?;
+    let tokens: Vec<Value> = living.iter().map(|(hash, kept, expires)| view(hash, kept, *expires)).collect();
     Ok(Json(json!({ "tokens": tokens })))
 }
 
-/// `DELETE /ops/v1/tokens/{id}`.
+/// `DELETE /ops/v1/tokens/{id}`: that token, and all that were made with it.
 pub(crate) async fn revoke(
     State(ops): State<Ops>,
     Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let store = ops.house.store();
-    let items = store.list(ShelfKind::OperatorToken, None, ops.now(), LISTED_MAX).await?;
-    let item = items.iter().find(|item| public_id(&item.key) == id).ok_or_else(|| Problem::not_found("token"))?;
-    store.take(ShelfKind::OperatorToken, item.key, ops.now()).await?;
-    note(&ops, &operator, Action::OperatorTokenRevoked).await?;
+    let _one_at_a_time = ops.tokens.lock().await;
+    let mut living = living(&ops).await?;
+    let place =
+        living.iter().position(|(hash, ..)| public_id(hash) == id).ok_or_else(|| Problem::not_found("token"))?;
+    let mut ending = vec![living.swap_remove(place)];
+    let mut done = 0;
+    while let Some((_, maker, _)) = ending.get(done) {
+        let (made, others) = living.into_iter().partition(|(_, kept, _)| kept.made_by == maker.name);
+        ending.extend::<Vec<_>>(made);
+        living = others;
+        done += 1;
+    }
+    let before = ending.iter().map(|(hash, kept, expires)| summary(hash, kept, *expires)).collect();
+    note(&ops, &operator, Action::OperatorTokenRevoked, before, Vec::new()).await?;
+    // Those that were made go first: should this end half-way, the maker is still there to be revoked again.
+    for (hash, ..) in ending.iter().rev() {
+        ops.house.store().take(ShelfKind::OperatorToken, *hash, ops.now()).await?;
+    }
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A token that lives: the hash of its text, what it is, and when it ends.
+type Living = ([u8; 32], KeptToken, Timestamp);
+
+/// Every token that lives and that this program can read; it lets no other in.
+async fn living(ops: &Ops) -> Result<Vec<Living>, Problem> {
+    let items = ops.house.store().list(ShelfKind::OperatorToken, None, ops.now(), TOKENS_MAX).await?;
+    let read = |value: &[u8]| serde_json::from_slice(value).ok();
+    Ok(items.into_iter().filter_map(|item| Some((item.key, read(&item.value)?, item.expires))).collect())
+}
+
+fn summary(hash: &[u8; 32], kept: &KeptToken, expires: Timestamp) -> AuditState {
+    AuditState::OperatorToken(OperatorTokenSummary {
+        id: public_id(hash),
+        name: kept.name.clone(),
+        scopes: kept.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+        expires,
+    })
 }
 
 fn view(hash: &[u8; 32], kept: &KeptToken, expires: Timestamp) -> Value {
@@ -108,20 +147,15 @@ fn view(hash: &[u8; 32], kept: &KeptToken, expires: Timestamp) -> Value {
     })
 }
 
-/// Writes down what was done; it belongs to no account.
-async fn note(ops: &Ops, operator: &Operator, action: Action) -> Result<(), Problem> {
-    let event = AuditEvent {
-        at: ops.now(),
-        who: Actor::Operator(operator.name.clone()),
-        from: operator.from,
-        action,
-        account: AccountId(0),
-        key: None,
-        before: Vec::new(),
-        after: Vec::new(),
-        outcome: Outcome::Done,
-        with: FactorSet::EMPTY,
-    };
+/// Writes down what is done; it belongs to no account.
+async fn note(
+    ops: &Ops,
+    operator: &Operator,
+    action: Action,
+    before: Vec<AuditState>,
+    after: Vec<AuditState>,
+) -> Result<(), Problem> {
+    let event = AuditEvent { before, after, ..operator.event(action, AccountId(0), ops.now()) };
     ops.house.store().note(event).await?;
     Ok(())
 }

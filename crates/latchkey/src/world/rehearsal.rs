@@ -151,8 +151,12 @@ impl<S: Secrets> Notes for Rehearsal<'_, S> {
         Ok(Vec::new())
     }
 
-    async fn unsent_notices(&self, _: u32) -> Result<Vec<KeptNotice>, StoreError> {
+    async fn unsent_notices(&self, _: Timestamp, _: u32) -> Result<Vec<KeptNotice>, StoreError> {
         Ok(Vec::new())
+    }
+
+    async fn postpone(&self, _: u64, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn mark_sent(&self, _: &[u64]) -> Result<(), StoreError> {

@@ -88,7 +88,7 @@ pub(crate) fn demo_token(data: &Path) -> String {
 
 /// A token for some tasks.
 pub(crate) fn scoped_token(desk: &Desk, scopes: &[&str]) -> String {
-    let made = desk.post("/ops/v1/tokens", json!({ "name": "test", "scopes": scopes, "days": 1 }));
+    let made = desk.post("/ops/v1/tokens", json!({ "name": scopes.join(" "), "scopes": scopes, "days": 1 }));
     assert_eq!(made.status, 201, "{}", made.text());
     made.json()["token"].as_str().expect("a token").to_owned()
 }

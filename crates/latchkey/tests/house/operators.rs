@@ -196,7 +196,13 @@ fn tokens_are_made_listed_and_ended() {
     assert_eq!(wider.status, 403, "{}", wider.text());
     let longer = desk.post("/ops/v1/tokens", json!({ "name": "n", "scopes": ["tokens"], "days": 300 }));
     let made_by = desk.get("/ops/v1/tokens").json();
-    let own = made_by["tokens"].as_array().unwrap().iter().find(|token| token["name"] == "test").unwrap().clone();
+    let own = made_by["tokens"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|token| token["name"] == "tokens accounts:read")
+        .unwrap()
+        .clone();
     assert_eq!(longer.json()["expires"], own["expires"], "at most its maker's life");
     for wrong in [
         json!({ "name": "", "scopes": ["tokens"], "days": 1 }),
@@ -207,6 +213,10 @@ fn tokens_are_made_listed_and_ended() {
     ] {
         assert_eq!(all.post("/ops/v1/tokens", wrong.clone()).status, 422, "{wrong}");
     }
+    for taken in ["n", "tokens accounts:read", "demo"] {
+        let twice = all.post("/ops/v1/tokens", json!({ "name": taken, "scopes": ["tokens"], "days": 1 }));
+        assert_eq!(twice.status, 409, "records must name one operator: {taken}: {}", twice.text());
+    }
     let listed = all.get("/ops/v1/tokens").text();
     assert!(!listed.contains(&token), "{listed}");
     let id = own["id"].as_str().unwrap();
@@ -214,8 +224,42 @@ fn tokens_are_made_listed_and_ended() {
     assert_eq!(all.act("DELETE", &format!("/ops/v1/tokens/{id}")).status, 204);
     assert_eq!(desk.get("/ops/v1/accounts").status, 401, "ended at once");
     assert_eq!(all.act("DELETE", &format!("/ops/v1/tokens/{id}")).status, 404);
-    let events = all.get("/ops/v1/audit?account=0").text();
-    assert!(events.contains("operator-token-made") && events.contains("operator-token-revoked"), "{events}");
+    let child = Desk::ops(&house.server, longer.json()["token"].as_str().unwrap());
+    assert_eq!(child.get("/ops/v1/tokens").status, 401, "ended with its maker");
+    let events = all.get("/ops/v1/audit?account=0").json();
+    let events = events["records"].as_array().unwrap();
+    let of = |action: &str| {
+        events.iter().map(|record| &record["event"]).filter(|event| event["action"] == action).collect::<Vec<_>>()
+    };
+    let shown = |event: &serde_json::Value, when: &str| {
+        let states = event[when].as_array().unwrap().clone();
+        states.iter().map(|state| state["operator-token"]["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(of("operator-token-made")[0], "after"), ["tokens accounts:read"]);
+    assert_eq!(shown(of("operator-token-revoked")[0], "before"), ["tokens accounts:read", "n"]);
+}
+
+#[test]
+fn what_an_operator_does_to_the_venue_is_recorded() {
+    let house = house();
+    let desk = desk(&house);
+    let uid = alice(&desk);
+    let deposit = |amount: &str| {
+        desk.post("/ops/v1/venue/deposit", json!({ "uid": uid, "wallet": "spot", "asset": "BTC", "amount": amount }))
+            .status
+    };
+    assert_eq!((deposit("1.5"), deposit("0")), (200, 409));
+    let events = desk.get(&format!("/ops/v1/audit?account={uid}")).json();
+    let events = events["records"].as_array().unwrap().iter().map(|record| &record["event"]);
+    let events = events.filter(|event| event["action"] == "sandbox-deposit");
+    let told: Vec<_> = events
+        .map(|event| {
+            let amount = event["after"][0]["sandbox"]["amount"].as_str().unwrap().to_owned();
+            (event["who"]["operator"].as_str().unwrap().to_owned(), amount, event.get("outcome").is_some())
+        })
+        .collect();
+    let demo = |amount: &str, refused| ("demo".to_owned(), amount.to_owned(), refused);
+    assert_eq!(told, [demo("1.5", false), demo("0", false), demo("0", true)]);
 }
 
 #[test]

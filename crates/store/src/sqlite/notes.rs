@@ -33,14 +33,31 @@ impl Notes for SqliteStore {
         rows.into_iter().map(kept).collect()
     }
 
-    async fn unsent_notices(&self, limit: u32) -> Result<Vec<KeptNotice>, StoreError> {
-        let rows: Vec<Raw> =
-            sqlx::query_as("SELECT id, at, notice, sent FROM notices WHERE sent = 0 ORDER BY id LIMIT ?")
-                .bind(limit)
-                .fetch_all(&self.readers)
-                .await
-                .map_err(unavailable)?;
+    async fn unsent_notices(&self, now: Timestamp, limit: u32) -> Result<Vec<KeptNotice>, StoreError> {
+        let rows: Vec<Raw> = sqlx::query_as(
+            "SELECT id, at, notice, sent FROM (
+                 SELECT id, at, notice, sent, ROW_NUMBER() OVER (PARTITION BY account ORDER BY id) AS place
+                 FROM notices WHERE sent = 0 AND due <= ?
+             ) ORDER BY place, id LIMIT ?",
+        )
+        .bind(now.as_micros())
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
         rows.into_iter().map(kept).collect()
+    }
+
+    async fn postpone(&self, id: u64, due: Timestamp) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await?;
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)?;
+        sqlx::query("UPDATE notices SET due = ? WHERE id = ?")
+            .bind(due.as_micros())
+            .bind(signed(id)?)
+            .execute(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
+        transaction.commit().await.map_err(unavailable)
     }
 
     async fn mark_sent(&self, ids: &[u64]) -> Result<(), StoreError> {

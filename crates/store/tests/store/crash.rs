@@ -65,7 +65,7 @@ async fn everything(folder: &Path) -> String {
         let loaded = store.load(AccountId(id)).await.unwrap();
         shown.push(format!("{loaded:?} {:?}", store.all_keys(AccountId(id)).await.unwrap()));
     }
-    shown.push(format!("{:?}", store.unsent_notices(10).await.unwrap()));
+    shown.push(format!("{:?}", store.unsent_notices(NOW, 10).await.unwrap()));
     shown.push(format!("{:?}", store.get(ShelfKind::Idempotency, CLAIM, NOW).await.unwrap().map(|item| item.value)));
     shown.push(format!("{tail:?} {:?}", store.pending_effects(10).await.unwrap()));
     store.close().await.unwrap();

@@ -32,20 +32,23 @@ async fn notices_are_written_with_their_change_and_sent_once() {
     let scratch = tempfile::tempdir().unwrap();
     let store = open(scratch.path()).await;
     let mut first = with_account(with_account(change(1), account(1), None), account(2), None);
-    first.notices = vec![notice(1, "one"), notice(2, "two"), notice(1, "three")];
+    first.notices = vec![notice(1, "one"), notice(1, "three"), notice(2, "two")];
     store.commit(first).await.unwrap();
     let mut failed = with_account(change(1), account(1), None);
     failed.notices = vec![notice(1, "never")];
     assert!(matches!(store.commit(failed).await, Err(StoreError::Taken(_))));
-    let unsent = store.unsent_notices(10).await.unwrap();
+    let unsent = store.unsent_notices(NOW, 10).await.unwrap();
     let texts: Vec<_> = unsent.iter().map(|kept| kept.notice.text.as_str()).collect();
-    assert_eq!(texts, ["one", "two", "three"]);
+    assert_eq!(texts, ["one", "two", "three"], "one of each account, then the second of each");
     assert_eq!((unsent[0].at, &unsent[0].notice, unsent[0].sent), (NOW, &notice(1, "one"), false));
     store.mark_sent(&[unsent[0].id, unsent[1].id]).await.unwrap();
     store.mark_sent(&[]).await.unwrap();
-    assert_eq!(store.unsent_notices(10).await.unwrap(), unsent[2..]);
+    assert_eq!(store.unsent_notices(NOW, 10).await.unwrap(), unsent[2..]);
+    store.postpone(unsent[2].id, NOW.plus_millis(1)).await.unwrap();
+    assert_eq!(store.unsent_notices(NOW, 10).await.unwrap(), []);
+    assert_eq!(store.unsent_notices(NOW.plus_millis(1), 10).await.unwrap(), unsent[2..]);
     let own = store.notices(AccountId(1), 0, 10).await.unwrap();
-    assert_eq!(own.iter().map(|kept| (kept.id, kept.sent)).collect::<Vec<_>>(), [(1, true), (3, false)]);
+    assert_eq!(own.iter().map(|kept| (kept.id, kept.sent)).collect::<Vec<_>>(), [(1, true), (2, false)]);
     assert_eq!(store.notices(AccountId(1), 1, 10).await.unwrap(), own[1..]);
     assert_eq!(store.notices(AccountId(1), 0, 1).await.unwrap(), own[..1]);
 }

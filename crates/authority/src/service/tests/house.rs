@@ -221,8 +221,12 @@ impl Notes for House {
         unreachable!("the authority writes notices and never reads them")
     }
 
-    async fn unsent_notices(&self, _: u32) -> Result<Vec<KeptNotice>, StoreError> {
+    async fn unsent_notices(&self, _: Timestamp, _: u32) -> Result<Vec<KeptNotice>, StoreError> {
         unreachable!("the authority writes notices and never reads them")
+    }
+
+    async fn postpone(&self, _: u64, _: Timestamp) -> Result<(), StoreError> {
+        unreachable!("the authority sends nothing")
     }
 
     async fn mark_sent(&self, _: &[u64]) -> Result<(), StoreError> {
