@@ -209,15 +209,18 @@ fn no_call_is_admitted_against_an_answered_change() {
     assert!(before > 0 && after > 0, "{before} calls before the answer and {after} behind it");
 }
 
+fn committed(revision: u64, accounts: Vec<Account>, key: KeyRecord) -> Committed {
+    Committed { revision, effects: Vec::new(), accounts, keys: vec![key], waiting: Vec::new() }
+}
+
 /// A key whose calls may be repeated, then the same key whose changes may not.
 fn tightened(house: &House, between: impl FnOnce(&KeyRecord)) {
     let owner = account(10);
     let key = KeyRecord { replay: Some(ReplayRule::Off), ..key(1, 10) };
-    let accounts = vec![owner];
-    house.live.apply(&Committed { revision: 1, effects: Vec::new(), accounts, keys: vec![key.clone()] });
+    house.live.apply(&committed(1, vec![owner], key.clone()));
     between(&key);
     let key = KeyRecord { replay: Some(ReplayRule::StateChanging), ..key };
-    house.live.apply(&Committed { revision: 2, effects: Vec::new(), accounts: Vec::new(), keys: vec![key] });
+    house.live.apply(&committed(2, Vec::new(), key));
 }
 
 fn reason(handed: Result<Call, Rejection>) -> &'static str {
