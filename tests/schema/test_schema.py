@@ -30,7 +30,7 @@ PASSWORDS = {
     "owner@example.com": "planted password of the owner",
     "stranger@example.com": "planted password of a stranger",
 }
-CASES = int(os.environ.get("LATCHKEY_PROOF_CASES", "25"))
+CASES = int(os.environ.get("LATCHKEY_PROOF_EXAMPLES", "25"))
 CHECKS = (
     not_a_server_error,
     status_code_conformance,

@@ -25,9 +25,14 @@ usage: cargo xtask VERB
   e2e            end-to-end tests with foreign clients, and kill -9 under load
   fuzz           every fuzz body for ten minutes, on the stable toolchain
   bench          benchmarks, in release mode
-  proof          the long proofs with their full counts
+  proof          the long proofs with their full counts, and every fuzz body for ten minutes
 ";
 
+/// Tests that `proof` runs once more with a count of their own: name, package, filter, cases.
+const LONGER: [(&str, &str, &str, &str); 2] = [
+    ("limiter against its model", "latchkey-admission", "limiter::tests::model", "1000000"),
+    ("interleavings of threads", "latchkey-authority", "interleaved", "10000"),
+];
 /// Cases of a long property test under `proof`.
 const PROOF_CASES: &str = "20000";
 /// Kills of the crash test: under `proof`, and under `test`.
@@ -88,5 +93,9 @@ fn lint(run: &mut Run) {
 
 fn proof(run: &mut Run) {
     rust::tests(run, Some(PROOF_CASES));
+    for (name, package, filter, cases) in LONGER {
+        rust::some_tests(run, name, package, filter, cases);
+    }
     e2e::steps(run, PROOF_KILLS);
+    fuzz::steps(run, FUZZ_SECONDS);
 }

@@ -70,6 +70,16 @@ fn advisories() -> Result<Outcome> {
     bail!("an advisory applies to the tree");
 }
 
+/// The tests of a package whose names contain `filter`, with a count of cases of their own.
+pub(crate) fn some_tests(run: &mut Run, name: &str, package: &str, filter: &str, cases: &str) {
+    run.step(name, |count| {
+        let mut command = cargo(&["test", "--package", package, "--profile", PROFILE, filter]);
+        command.env("LATCHKEY_PROOF_CASES", cases);
+        execute_reading(&mut command, |line| count.read(Runner::CargoTest, line))?;
+        Ok(Outcome::Passed)
+    });
+}
+
 /// Unit, property and integration tests; `cases` is the count of the long property tests.
 pub(crate) fn tests(run: &mut Run, cases: Option<&str>) {
     run.step("tests", |count| {

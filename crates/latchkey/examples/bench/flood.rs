@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tokio::task::{JoinSet, yield_now};
 
 use crate::case::{Call, Keys, micros, status};
@@ -28,6 +28,8 @@ const SPAN: Duration = Duration::from_secs(20);
 /// Calls whose processor time is measured, of each kind.
 const COUNTED: usize = 40 * CONNECTIONS;
 const WARM_UP: usize = 2;
+/// The most that forgeries may cost, as a multiple of pings: the honest callers' p99, and the processor's time.
+const MOST: f64 = 1.2;
 
 /// Runs the repetitions, then one with all callers behind one address, and prints the figures.
 pub(crate) fn measure() -> Result<()> {
@@ -60,8 +62,7 @@ pub(crate) fn measure() -> Result<()> {
     eprintln!("one shared address");
     wait_for_a_minute();
     let shared = phase(&load, &server, &keys, Kind::Forged, From::One)?;
-    print(&pairs, &shared);
-    Ok(())
+    print(&pairs, &shared)
 }
 
 /// What the other addresses send.
@@ -216,7 +217,7 @@ fn now() -> Instant {
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are what this program is for")]
-fn print(pairs: &[Pair], shared: &Phase) {
+fn print(pairs: &[Pair], shared: &Phase) -> Result<()> {
     println!(
         "{HONEST_PER_S} honest HMAC queries a second, {} others from {CONNECTIONS} addresses, {} s a phase.\n",
         HONEST_PER_S * OTHERS_FOR_EACH,
@@ -261,4 +262,9 @@ fn print(pairs: &[Pair], shared: &Phase) {
         shared.count(400),
         shared.count(429)
     );
+    let refused = |pair: &Pair| pair.forged.honest_refused + pair.ping.honest_refused;
+    let refused = pairs.iter().map(refused).sum::<usize>() + shared.honest_refused;
+    ensure!(refused == 0, "{refused} honest calls were refused");
+    ensure!(p99 < MOST && cost <= MOST, "more than {MOST} x");
+    Ok(())
 }

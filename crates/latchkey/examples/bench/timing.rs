@@ -36,17 +36,16 @@ pub(crate) fn measure() -> Result<()> {
     let mut unknown = Keys::make()?.hmac;
     unknown.api_key = format!("{:0<64}", "none");
     let call = account(0);
-    pair(
-        &load,
-        &server,
-        Ipv4Addr::LOCALHOST,
-        "an unknown key, and a known one from an unlisted address",
-        |second, now| if second { &keys.hmac } else { &unknown }.request(&call, now),
-    )?;
-    pair(&load, &server, LISTED, "HMAC wrong in its first byte, and in its last", |second, now| {
+    let address = "an unknown key, and a known one from an unlisted address";
+    let address = pair(&load, &server, Ipv4Addr::LOCALHOST, address, |second, now| {
+        if second { &keys.hmac } else { &unknown }.request(&call, now)
+    })?;
+    let wrong = pair(&load, &server, LISTED, "HMAC wrong in its first byte, and in its last", |second, now| {
         let signature = keys.hmac.sign(&call, now)?;
         Ok(keys.hmac.request_with(&call, now, &spoiled(&signature, second)))
-    })
+    })?;
+    ensure!(address && wrong, "the time of an answer tells more than the answer");
+    Ok(())
 }
 
 /// A signature in hex with its first or its last byte changed.
@@ -62,14 +61,14 @@ fn spoiled(signature: &str, last: bool) -> String {
     }
 }
 
-/// Times both kinds of request and prints what tells them apart.
+/// Times both kinds of request and prints what tells them apart; says whether they stay alike.
 fn pair(
     load: &Load,
     server: &Child,
     from: Ipv4Addr,
     name: &str,
     request: impl Fn(bool, u64) -> Result<Bytes>,
-) -> Result<()> {
+) -> Result<bool> {
     let mut order = Order(0x9e37_79b9_7f4a_7c15);
     let (mut first, mut second) = (Vec::with_capacity(EACH), Vec::with_capacity(EACH));
     let mut answer = None;
@@ -97,8 +96,7 @@ fn pair(
         }
     }
     let answer = answer.context("nothing was answered")?;
-    print(name, answer.status, &first, &second);
-    Ok(())
+    Ok(print(name, answer.status, &first, &second))
 }
 
 /// A fixed order that looks like chance (xorshift).
@@ -132,18 +130,21 @@ fn now() -> Instant {
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are what this program is for")]
-fn print(name: &str, status: u16, first: &[f64], second: &[f64]) {
+fn print(name: &str, status: u16, first: &[f64], second: &[f64]) -> bool {
     let mut all: Vec<f64> = first.iter().chain(second).copied().collect();
     all.sort_by(f64::total_cmp);
     let bound = all.get((all.len() as f64 * KEPT) as usize).copied().unwrap_or(f64::INFINITY);
     let kept = |times: &[f64]| times.iter().copied().filter(|time| *time <= bound).collect::<Vec<_>>();
     println!("{name}: {} of each, all answered {status} with as many bytes", first.len());
+    let mut alike = true;
     for (which, first, second) in
         [("all times", first.to_vec(), second.to_vec()), ("quickest 95 %", kept(first), kept(second))]
     {
         let t = welch(&first, &second);
+        alike &= t.abs() < T_MAX;
         let verdict = if t.abs() < T_MAX { "not told apart" } else { "TOLD APART" };
         let ((mean_1, _), (mean_2, _)) = (moments(&first), moments(&second));
         println!("  {which}: means {:.3} and {:.3} us, t = {t:.2}: {verdict}", mean_1 * 1e-3, mean_2 * 1e-3);
     }
+    alike
 }
