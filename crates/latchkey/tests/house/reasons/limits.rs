@@ -1,9 +1,11 @@
 //! Calls that are refused because something is used up.
 
+use std::cell::Cell;
+
 use tempfile::TempDir;
 
 use super::town::numbered;
-use super::{Book, check, path, read};
+use super::{Book, check, id, path, read_by, written};
 use crate::limits::with_world;
 use crate::server::{Server, wall_us};
 use crate::signed::Key;
@@ -12,8 +14,8 @@ use crate::world::{lender, trader};
 
 /// Small numbers, each reached in its turn.
 const POLICY: &str = "orders_per_day = 1\nrequest_weight_per_minute = 80\nraw_requests_per_5m = 400\n\
-                      sapi_ip_weight_per_minute = 25\nsapi_uid_weight_per_minute = 6\n\
-                      failed_verifications_per_minute = 3\nkey_weight_per_minute = 20\nkey_share_percent = 15\n";
+                      sapi_ip_weight_per_minute = 70\nsapi_uid_weight_per_minute = 6\n\
+                      failed_verifications_per_minute = 3\nkey_weight_per_minute = 60\nkey_share_percent = 15\n";
 /// What reads in the end, from addresses that used nothing up.
 const READER: u32 = 130;
 const KEY: &str = "/latchkey/v1/key";
@@ -47,7 +49,7 @@ pub(super) fn refuse() -> Book {
              api_key = \"{number:064}\"\nsecret_key = \"{number:064}\"\n"
         )
     };
-    let keys: String = (READER..READER + 4).map(|number| more(&number.to_string(), number)).collect();
+    let keys: String = (READER..READER + 5).map(|number| more(&number.to_string(), number)).collect();
     let (server, _) = with_world(folder.path(), POLICY, &keys);
     let api = server.api;
     let mut book = Book::default();
@@ -75,8 +77,10 @@ pub(super) fn refuse() -> Book {
     let raw = crowded_out(&server, &address, "/sapi/v1/margin/api-key-list");
     book.note("Limited::RawRequests", "limits", "raw-requests", &raw);
 
-    for (at, refused) in (2..).zip(&book.0) {
-        check(refused, &read(&server, &numbered(READER), [127, 0, 0, at], &refused.id));
+    // Each question from another address: of none may the key use much.
+    for (network, refused) in (1..).zip(&book.0) {
+        let ask = |attempt| numbered(READER).call_from([127, 1, network, attempt], api, &path(&refused.id));
+        check(refused, &read_by(ask));
     }
     banned(&server, &address);
     book
@@ -85,9 +89,15 @@ pub(super) fn refuse() -> Book {
 /// A banned address is refused unread: the key that it names owns nothing.
 fn banned(server: &Server, key: &Key) {
     let ban = (0..300).map(|_| unsigned(server, key, KEY)).find(|answer| answer.status == 418).expect("a ban");
-    let id = ban.header("x-mbx-uuid").expect("an id").to_owned();
+    let id = id(&ban);
     let counted = "latchkey_calls_total{end=\"rejected\",stage=\"limits\",reason=\"banned\"} 1\n";
     assert!(get(server.ops, "/metrics", "").text().contains(counted));
-    let answer = numbered(READER).call_from([127, 0, 0, 40], server.api, &path(&id));
+    let asked = Cell::new(0);
+    let elsewhere = |path: &str| {
+        asked.set(asked.get() + 1);
+        numbered(READER + 4).call_from([127, 2, 0, asked.get()], server.api, path)
+    };
+    written(elsewhere);
+    let answer = elsewhere(&path(&id));
     assert_eq!((answer.status, answer.code()), (404, Some(-1000)), "{}", answer.text());
 }
