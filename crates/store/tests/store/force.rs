@@ -216,7 +216,8 @@ fn committed(revision: u64, accounts: Vec<Account>, key: KeyRecord) -> Committed
 /// A key whose calls may be repeated, then the same key whose changes may not.
 fn tightened(house: &House, between: impl FnOnce(&KeyRecord)) {
     let owner = account(10);
-    let key = KeyRecord { replay: Some(ReplayRule::Off), ..key(1, 10) };
+    let permissions = PermissionSet::READING.with(Permission::SpotAndMarginTrading);
+    let key = KeyRecord { replay: Some(ReplayRule::Off), permissions, ..key(1, 10) };
     house.live.apply(&committed(1, vec![owner], key.clone()));
     between(&key);
     let key = KeyRecord { replay: Some(ReplayRule::StateChanging), ..key };
