@@ -77,8 +77,10 @@ impl Metrics {
         text.counter("edge_protocol_errors", "Connections that broke the protocol", read(&edge.protocol_errors));
         text.counter("records_kept", "Call records written and synced", read(&records.kept));
         text.counter("records_dropped", "Call records dropped because their queue was full", read(&records.dropped));
-        let failed = "Call records lost because their files could not be written";
+        let failed = "Call records lost because their files could not be written, or their writer has failed";
         text.counter("records_failed", failed, read(&records.failed));
+        let ended = "1 when the writer of call records has failed and nothing is recorded";
+        text.gauge("records_writer_failed", ended, read(&records.writer_failed));
         text.counter("records_summarised", "Unproven calls that were recorded together", read(&records.summarised));
     }
 

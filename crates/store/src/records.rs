@@ -116,8 +116,10 @@ pub struct RecordCounts {
     pub kept: AtomicU64,
     /// Dropped because the queue was too full for their class.
     pub dropped: AtomicU64,
-    /// Lost because the files could not be written.
+    /// Lost because the files could not be written, or because the writer has failed.
     pub failed: AtomicU64,
+    /// 1 once the writer's thread has failed: nothing is recorded any more.
+    pub writer_failed: AtomicU64,
     /// Unproven calls that were told together with others.
     pub summarised: AtomicU64,
 }
@@ -190,10 +192,13 @@ impl Records {
             Arc::clone(&payloads),
         );
         let thread = {
-            let waiting = Arc::clone(&waiting);
+            let (waiting, ended) = (Arc::clone(&waiting), Arc::clone(&counts));
             std::thread::Builder::new()
                 .name("call-records".to_owned())
-                .spawn(move || writer.run(&receiver, &waiting))
+                .spawn(move || {
+                    let _ended = Ended(ended);
+                    writer.run(&receiver, &waiting);
+                })
                 .map_err(FolderError::at(Path::new("call-records")))?
         };
         Ok(Self { sender, waiting, queue, counts, shelves, payloads, clock, thread: Mutex::new(Some(thread)) })
@@ -225,6 +230,20 @@ impl Records {
     }
 }
 
+/// Tells how the writer's thread ended.
+struct Ended(Arc<RecordCounts>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.writer_failed.store(1, Ordering::Relaxed);
+            tracing::error!(
+                "the thread that writes call records has failed: no call is recorded until the server starts again"
+            );
+        }
+    }
+}
+
 impl Drop for Records {
     fn drop(&mut self) {
         self.close();
@@ -244,7 +263,10 @@ impl Recorder for Records {
             };
         if !sent {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
-            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+            // A writer that failed takes nothing any more, and leaves its queue as full as it was.
+            let failed = self.counts.writer_failed.load(Ordering::Relaxed) > 0;
+            let count = if failed { &self.counts.failed } else { &self.counts.dropped };
+            count.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

@@ -319,3 +319,38 @@ fn a_cursor_reads_back() {
         assert_eq!(Cursor::parse(bad), None, "{bad}");
     }
 }
+
+/// A clock that fails its caller: the thread that writes, once that is asked for.
+struct Failing(AtomicI64);
+
+impl Clock for Failing {
+    fn now(&self) -> Timestamp {
+        let is_writer = std::thread::current().name() == Some("call-records");
+        assert!(!(is_writer && self.0.load(Ordering::SeqCst) > 0), "the writer fails");
+        Timestamp::from_millis(1_784_641_620_000)
+    }
+}
+
+#[test]
+fn records_that_a_failed_writer_does_not_take_are_lost_and_not_dropped() {
+    let scratch = tempfile::tempdir().unwrap();
+    let clock = Arc::new(Failing(AtomicI64::new(0)));
+    let records = Records::open(RecordSettings::new(scratch.path()), Arc::clone(&clock) as _).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let calls = Calls::open(other.path(), &Hands::at(1_784_641_620), |_| {});
+    records.record(calls.proven(ALICE, 1));
+    records.flush();
+    clock.0.store(1, Ordering::SeqCst);
+    records.record(calls.proven(ALICE, 1));
+    records.flush();
+    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::SeqCst);
+    while count(&records.counts().writer_failed) == 0 {
+        std::thread::yield_now();
+    }
+    for _ in 0..10 {
+        records.record(calls.proven(ALICE, 1));
+    }
+    let counts = records.counts();
+    assert_eq!((count(&counts.kept), count(&counts.dropped)), (1, 0));
+    assert!(count(&counts.failed) >= 10);
+}
