@@ -12,7 +12,7 @@ use latchkey_authority::account::{
     Account, CrossMarginPro, Email, Kyc, PasswordHash, PortfolioMargin, Products, Sealed, Terms, TermsSigned,
 };
 use latchkey_authority::caller::{Caller, Via};
-use latchkey_authority::change::{AuditEvent, Change, Committed, EffectId, Notice};
+use latchkey_authority::change::{AuditEvent, Change, Committed, Effect, EffectId, Notice};
 use latchkey_authority::issue::NewAccount;
 use latchkey_authority::key::{KeyRecord, KeyState};
 use latchkey_authority::policy::Policy;
@@ -42,6 +42,7 @@ struct Rows {
     accounts: BTreeMap<AccountId, Account>,
     keys: BTreeMap<KeyId, KeyRecord>,
     audit: Vec<(u64, AuditEvent)>,
+    effects: Vec<Effect>,
     notices: Vec<KeptNotice>,
     shelf: BTreeMap<(&'static str, [u8; 32]), ShelfItem>,
 }
@@ -89,6 +90,11 @@ impl House {
 
     pub(crate) fn audit(&self) -> Vec<AuditEvent> {
         self.0.rows.lock().unwrap().audit.iter().map(|(_, event)| event.clone()).collect()
+    }
+
+    /// What the exchange was asked to do, in order.
+    pub(crate) fn effects(&self) -> Vec<Effect> {
+        self.0.rows.lock().unwrap().effects.clone()
     }
 
     pub(crate) fn key(&self, id: &str) -> KeyRecord {
@@ -299,6 +305,7 @@ impl Store for House {
         rows.accounts.extend(accounts.iter().map(|account| (account.id, account.clone())));
         rows.keys.extend(keys.iter().map(|key| (key.id, key.clone())));
         let effects = (0..).take(change.effects.len()).map(EffectId).collect();
+        rows.effects.extend(change.effects);
         if self.0.answer_lost.swap(false, Ordering::SeqCst) {
             return Err(StoreError::Unavailable("the answer was lost".into()));
         }
