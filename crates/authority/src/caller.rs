@@ -3,14 +3,14 @@
 use crate::account::Owner;
 use crate::change::Actor;
 use crate::claim::Claim;
-use crate::effective::{Standing, key_standing};
+use crate::effective::{Standing, effective_permissions};
 use crate::hold::Holder;
 use crate::issue::Case;
-use crate::key::KeyKind;
+use crate::key::{KeyKind, KeyRecord};
 use crate::refusal::Refusal;
 use crate::step_up::{FactorSet, StepUp, StepUpFlaw};
 use core::net::IpAddr;
-use latchkey_protocol::{AccountId, KeyId, Permission, PermissionSet};
+use latchkey_protocol::{AccountId, KeyId, Permission};
 
 /// Who asks for something.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,14 +30,11 @@ pub struct Caller {
 /// How a caller was recognised.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Via {
-    /// By a signed call that was admitted.
+    /// By a signed call that was admitted. What the key may do is asked of its record, as it is when the change is
+    /// decided.
     Key {
         /// With this key.
         key: KeyId,
-        /// Of this kind.
-        kind: KeyKind,
-        /// With these permissions in force.
-        effective: PermissionSet,
     },
     /// As the owner, signed in.
     Owner,
@@ -114,20 +111,11 @@ pub(crate) fn authorise(case: &Case<'_>, owner: &Owner<'_>, power: Power) -> Res
         Via::Key { .. } | Via::Owner | Via::SentCode if power == Power::Import => Err(Refusal::OnlyByOperator),
         Via::Key { .. } | Via::Owner | Via::SentCode if !speaks_for => Err(Refusal::NotYourAccount),
         Via::SentCode if !own || power != Power::Password => Err(Refusal::StepUpWrong(StepUpFlaw::TooWeak)),
-        Via::Key { key, kind, effective } => {
-            if *kind != KeyKind::Standard {
-                return Err(Refusal::CallerKeyNotStandard);
-            }
-            if !effective.contains(Permission::SpotAndMarginTrading) {
-                return Err(Refusal::CallerLacksPermission(Permission::SpotAndMarginTrading));
-            }
-            // The line admitted the key; a change that committed since then may have ended it.
+        Via::Key { key } => {
             let keeper = if own { Some(*owner) } else { Owner::new(owner.master(), None) };
-            let alive = |(calling, keeper)| key_standing(case.policy, &keeper, calling, case.now) == Standing::Alive;
             let calling = case.calling_key().filter(|calling| calling.id == *key);
-            if !calling.zip(keeper).is_some_and(alive) {
-                return Err(Refusal::CallerKeyDead);
-            }
+            let (calling, keeper) = calling.zip(keeper).ok_or(Refusal::CallerKeyDead)?;
+            check_calling(case, calling, &keeper)?;
             if own && power != Power::Special { Err(Refusal::NotBySignedCall) } else { Ok(()) }
         }
         Via::Owner if matches!(power, Power::Own | Power::Password) && !own => Err(Refusal::NotYourAccount),
@@ -137,4 +125,22 @@ pub(crate) fn authorise(case: &Case<'_>, owner: &Owner<'_>, power: Power) -> Res
         Via::Owner | Via::Operator(_) if power == Power::Sweep => Err(Refusal::OnlyByOperator),
         Via::Owner | Via::SentCode | Via::Operator(_) | Via::World | Via::System => Ok(()),
     }
+}
+
+/// Refuses a key that manages no keys. The line admitted it; a change that committed since then may have ended it, or
+/// have taken away what it may do or where it may be used.
+fn check_calling(case: &Case<'_>, calling: &KeyRecord, keeper: &Owner<'_>) -> Result<(), Refusal> {
+    if calling.kind != KeyKind::Standard {
+        return Err(Refusal::CallerKeyNotStandard);
+    }
+    let effective = effective_permissions(case.policy, keeper, calling, case.now);
+    if effective.standing != Standing::Alive {
+        return Err(Refusal::CallerKeyDead);
+    }
+    let inside = |address| calling.ip.matcher().allows(address);
+    if calling.ip.is_listed() && !case.caller.from.is_some_and(inside) {
+        return Err(Refusal::CallerNotFromItsIps);
+    }
+    let needed = Permission::SpotAndMarginTrading;
+    if effective.permissions.contains(needed) { Ok(()) } else { Err(Refusal::CallerLacksPermission(needed)) }
 }

@@ -31,6 +31,9 @@ pub enum Refusal {
     /// The calling key ended while its call was on the way.
     #[error("the calling key is no longer in use")]
     CallerKeyDead,
+    /// The IP list of the calling key was narrowed while its call was on the way.
+    #[error("the calling key may not be used from this address")]
+    CallerNotFromItsIps,
     /// A key would manage the standard keys of its own account.
     #[error("a key cannot manage the standard keys of its own account")]
     NotBySignedCall,
@@ -54,11 +57,14 @@ pub enum Refusal {
         until: Timestamp,
     },
     /// Policy lets no signed call make keys.
-    #[error("signed calls cannot make keys here")]
+    #[error("signed calls cannot make keys here, nor give them more")]
     SignedCreationDenied,
     /// A signed call would open addresses that its own key cannot be used from.
     #[error("a signed call can only open addresses that its own key may be used from")]
     OutsideCallersIps,
+    /// A signed call by a key that may trade some pairs only would let another trade more.
+    #[error("a signed call can only let a key trade pairs that its own key may trade")]
+    OutsideCallersSymbols,
     /// The record was changed since the caller saw it.
     #[error("it was changed meanwhile: it is at version {found}")]
     Stale {
@@ -248,6 +254,8 @@ impl Refusal {
             | Self::OnlyByOperator
             | Self::SignedCreationDenied
             | Self::OutsideCallersIps
+            | Self::OutsideCallersSymbols
+            | Self::CallerNotFromItsIps
             | Self::AccountUnknown => code::REJECTED_KEY_SAPI.plain(),
 
             Self::Label(_) => invalid("apiName"),

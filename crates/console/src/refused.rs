@@ -54,6 +54,8 @@ const fn place(refusal: &Refusal) -> (&'static Row, &'static str) {
         | Refusal::OnlyByOperator
         | Refusal::SignedCreationDenied
         | Refusal::OutsideCallersIps
+        | Refusal::OutsideCallersSymbols
+        | Refusal::CallerNotFromItsIps
         | Refusal::DecidedByMaster => (problem::NOT_ALLOWED, ""),
 
         // A console that asks the authority directly makes a ceremony of it before it gets here.

@@ -245,7 +245,7 @@ pub(crate) fn holder(call: &Call) -> Result<&Holder, Rejection> {
 fn caller(call: &Call) -> Result<Caller, Rejection> {
     let holder = holder(call)?;
     let key = holder.key();
-    let via = Via::Key { key: key.id, kind: key.kind, effective: holder.permissions() };
+    let via = Via::Key { key: key.id };
     Ok(Caller { account: key.account.id, from: Some(call.peer), via, step_up: None, claim: None })
 }
 

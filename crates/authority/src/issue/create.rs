@@ -6,7 +6,7 @@ use crate::account::{Kyc, Owner, Sealed, SubKind};
 use crate::caller::{Power, Via, authorise};
 use crate::change::{Action, AnswerAfter, Change, Direction};
 use crate::ip::{IpForms, IpRestriction, IpRule};
-use crate::key::{AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material, PublicMaterial, Watch};
+use crate::key::{AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material, PublicMaterial, Scope, Watch};
 use crate::label::Label;
 use crate::permission_rules::{Subject, unmet};
 use crate::policy::{ReplayRule, SignedKeyCreation};
@@ -116,6 +116,7 @@ pub(super) fn standard(
     let mut record = record(case, owner, minted, Parts { at, label, material, ip });
     record.permissions = new.permissions;
     record.symbols = new.symbols.clone().or(record.symbols);
+    check_callers_symbols(&case, &record)?;
     (record.accepts, record.replay) = (new.fixed.accepts, new.fixed.replay);
     check_permissions(case, owner, &record, new.permissions, at)?;
     Ok(record)
@@ -159,11 +160,31 @@ pub(super) fn made<'a>(draft: Draft<'a>, case: &Case<'_>, record: KeyRecord, act
 pub(super) fn check_signed_creation(case: &Case<'_>) -> Result<(), Refusal> {
     let signed = matches!(case.caller.via, Via::Key { .. });
     if signed && case.loaded.account.sub_kind == SubKind::Asset {
-        Err(Refusal::AssetSubAccount)
-    } else if signed && case.policy.signed_key_creation == SignedKeyCreation::Deny {
-        Err(Refusal::SignedCreationDenied)
-    } else {
-        Ok(())
+        return Err(Refusal::AssetSubAccount);
+    }
+    check_signed_power(case)
+}
+
+/// Whether policy lets signed calls make keys, or give them more.
+pub(super) fn check_signed_power(case: &Case<'_>) -> Result<(), Refusal> {
+    let signed = matches!(case.caller.via, Via::Key { .. });
+    let denied = case.policy.signed_key_creation == SignedKeyCreation::Deny;
+    if signed && denied { Err(Refusal::SignedCreationDenied) } else { Ok(()) }
+}
+
+/// Whether `key` trades no pairs but those of the calling key, when that may trade some only.
+pub(super) fn check_callers_symbols(case: &Case<'_>, key: &KeyRecord) -> Result<(), Refusal> {
+    let bound = case.calling_key().and_then(|calling| calling.symbols.as_deref());
+    let within = bound.is_none_or(|bound| trades_within(key, bound));
+    if within { Ok(()) } else { Err(Refusal::OutsideCallersSymbols) }
+}
+
+/// Whether every pair that a key may trade is one of `bound`.
+pub(super) fn trades_within(key: &KeyRecord, bound: &[Symbol]) -> bool {
+    match (key.kind.scope(), &key.symbols) {
+        (Some(Scope::Isolated(symbol)), _) => bound.contains(&symbol),
+        (_, Some(symbols)) => symbols.iter().all(|symbol| bound.contains(symbol)),
+        (_, None) => false,
     }
 }
 

@@ -1,6 +1,9 @@
 //! Editing a key: what it is called, may do, and from where.
 
-use super::create::{check_account, check_callers_ips, check_symbols, forms, restriction, subject};
+use super::create::{
+    check_account, check_callers_ips, check_callers_symbols, check_signed_power, check_symbols, forms, restriction,
+    subject,
+};
 use super::life::{check_not_ended, doer, narrowing, tell_of_others};
 use super::{Case, Draft, asked};
 use crate::account::{Owner, PortfolioMargin, SubKind};
@@ -139,6 +142,7 @@ pub(super) fn edited<'a>(
     if widens(case, owner, before, &after) {
         let power = if after.kind.scope().is_some() { Power::Special } else { Power::Widen };
         authorise(case, owner, power)?;
+        check_signed_power(case)?;
         check_account(owner)?;
         if before.retiring.is_some() {
             return Err(Refusal::RotationUnderWay);
@@ -146,6 +150,7 @@ pub(super) fn edited<'a>(
         if after.ip != before.ip {
             check_callers_ips(case, &after.ip)?;
         }
+        check_callers_symbols(case, &after)?;
         let withdraws = after.permissions.contains(Permission::Withdrawals);
         if withdraws && matches!(case.caller.via, Via::Key { .. }) {
             return Err(Refusal::NotBySignedCall);

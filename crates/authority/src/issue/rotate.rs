@@ -1,6 +1,9 @@
 //! A successor for a key: the same restrictions, other material, and a while in which both live.
 
-use super::create::{Parts, check_account, check_permissions, check_signed_creation, made, material, record};
+use super::create::{
+    Parts, check_account, check_callers_ips, check_callers_symbols, check_permissions, check_signed_creation, made,
+    material, record,
+};
 use super::life::check_not_ended;
 use super::special::check_eligibility;
 use super::{Case, Draft, Minted, NewProof, asked};
@@ -80,6 +83,8 @@ pub fn rotate_key(case: Case<'_>, id: KeyId, rotation: &Rotation, minted: &Minte
         replay: before.replay,
         ..fresh
     };
+    check_callers_ips(&case, &successor.ip)?;
+    check_callers_symbols(&case, &successor)?;
     if before.kind == KeyKind::Standard {
         check_permissions(&case, &owner, &successor, successor.permissions, case.now)?;
     }

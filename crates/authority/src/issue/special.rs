@@ -3,7 +3,7 @@
 
 use super::create::{
     Parts, check_account, check_callers_ips, check_count, check_signed_creation, creation_time, forms, made, material,
-    record, restriction,
+    record, restriction, trades_within,
 };
 use super::edit::edited;
 use super::life::{deleted, doer, narrowing, tell_of_others};
@@ -21,7 +21,7 @@ use crate::step_up::IntentKind;
 use crate::trading::margin_wallet;
 use crate::view::SpecialKeyView;
 use latchkey_crypto::key_type::KeyType;
-use latchkey_protocol::{ApiKey, Symbol, Timestamp, TradingAccount};
+use latchkey_protocol::{ApiKey, Timestamp, TradingAccount};
 use serde_json::json;
 
 /// A special key as it is asked for.
@@ -212,18 +212,8 @@ fn special_key_records<'a>(
 /// The special keys of `scope` that the caller may change: a key that may trade some pairs only changes none that may
 /// trade others.
 fn changeable<'a>(case: &Case<'a>, scope: Scope) -> impl Iterator<Item = &'a KeyRecord> + use<'a> {
-    let calling = case.loaded.keys.iter().find(|key| Some(key.id) == case.caller.key());
-    let bound = calling.and_then(|key| key.symbols.as_deref());
+    let bound = case.calling_key().and_then(|key| key.symbols.as_deref());
     in_scope(case, scope).filter(move |key| bound.is_none_or(|bound| trades_within(key, bound)))
-}
-
-/// Whether every pair that a special key may trade is one of `bound`.
-fn trades_within(key: &KeyRecord, bound: &[Symbol]) -> bool {
-    match (key.kind.scope(), &key.symbols) {
-        (Some(Scope::Isolated(symbol)), _) => bound.contains(&symbol),
-        (_, Some(symbols)) => symbols.iter().all(|symbol| bound.contains(symbol)),
-        (_, None) => false,
-    }
 }
 
 /// The special keys of `scope` that are not deleted: no route of this family reaches any other key.

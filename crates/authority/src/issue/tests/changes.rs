@@ -13,14 +13,13 @@ use crate::step_up::{Factor, FactorSet, StepUp};
 use crate::tests::{account, api_key, key, pem, rules};
 use crate::view::SpecialKeyView;
 use latchkey_crypto::public_key::PublicKey;
-use latchkey_protocol::{AccountId, Amount, Asset, KeyId, Permission, PermissionSet, Symbol, TradingAccount, Wallet};
+use latchkey_protocol::{AccountId, Amount, Asset, KeyId, Symbol, TradingAccount, Wallet};
 
 const POLICY: Policy = Policy::of(Profile::Default);
 
 fn signed() -> Caller {
-    let effective = PermissionSet::READING.with(Permission::SpotAndMarginTrading);
-    let via = Via::Key { key: CALLING, kind: KeyKind::Standard, effective };
-    Caller { account: AccountId(1), from: Some([192, 0, 2, 1].into()), via, step_up: None, claim: None }
+    let via = Via::Key { key: CALLING };
+    Caller { account: AccountId(1), from: Some([127, 0, 0, 1].into()), via, step_up: None, claim: None }
 }
 
 fn loaded(keys: Vec<KeyRecord>) -> Loaded {
@@ -218,7 +217,7 @@ fn audit_says_who_and_from_where_and_holds_no_secret() {
     let new = new_special(Scope::Cross, PermissionMode::Trade);
     let created = create_special_key(case(&loaded, &caller), &new, &minted("hmac"), &FACTS).unwrap();
     assert_eq!(created.audit.who, Actor::Key { account: AccountId(1), key: CALLING });
-    assert_eq!(created.audit.from, Some([192, 0, 2, 1].into()));
+    assert_eq!(created.audit.from, Some([127, 0, 0, 1].into()));
     assert_eq!(created.audit.key, Some(ADDRESSED));
     let owner = Caller { via: Via::Owner, ..caller };
     let frozen = freeze_account(case(&loaded, &owner), "lost my laptop", true).unwrap().unwrap();

@@ -99,13 +99,11 @@ fn leaving_special_key_mode_ends_cross_margin_special_keys_alone() {
     assert_eq!(change.effects, [Effect::LeaveSpecialMode { owner: AccountId(1) }]);
     assert_eq!(change.direction, crate::change::Direction::Narrowing, "the keys are dead before the exchange leaves");
     let bound = KeyRecord { symbols: Some(vec![]), ..calling_key() };
-    let signed = Via::Key { key: bound.id, kind: KeyKind::Standard, effective: POWERS };
-    let caller = Caller { via: signed, ..world };
+    let signed = Via::Key { key: bound.id };
+    let caller = Caller { via: signed, from: Some([127, 0, 0, 1].into()), ..world };
     let loaded = Loaded { keys: vec![bound], ..loaded };
     assert_eq!(exit_special_key_mode(case(&loaded, &caller), &facts), Err(Refusal::NotBySignedCall));
 }
-
-const POWERS: PermissionSet = PermissionSet::READING.with(Permission::SpotAndMarginTrading);
 
 /// Asks as the owner, shows these factors, and asks again.
 fn confirmed(

@@ -108,13 +108,7 @@ impl Row<'_> {
         if self.has("made") {
             loaded.keys.push(KeyRecord { made_by: Some(ADDRESSED), ..key(8) });
         }
-        if let Some(list) = self.option("caller-ips") {
-            let calling = loaded.keys.iter_mut().find(|key| key.id == CALLING).unwrap();
-            calling.ip = match list {
-                "any" => IpRestriction::Unrestricted,
-                list => IpRestriction::Listed(crate::tests::rules(list)),
-            };
-        }
+        loaded.keys[0] = self.calling();
         match self.option("via") {
             Some("dead-key") => loaded.keys.retain(|key| key.id != CALLING),
             Some("key" | "special-key" | "tax-key") | None => {}
@@ -124,13 +118,46 @@ impl Row<'_> {
         loaded
     }
 
+    /// The key that calls.
+    fn calling(&self) -> KeyRecord {
+        let mut calling = calling_key();
+        if let Some(name) = self.option("caller") {
+            calling.permissions = PermissionSet::EMPTY.with(Permission::parse(name).unwrap());
+        }
+        match self.option("caller-ips") {
+            None => {}
+            // An HMAC key would only read without a list.
+            Some("any") => {
+                let public = PublicMaterial { der: vec![], fingerprint: [0; 32], shared: false };
+                (calling.ip, calling.material) = (IpRestriction::Unrestricted, Material::Ed25519(public));
+            }
+            Some("hmac-any") => calling.ip = IpRestriction::Unrestricted,
+            Some(list) => calling.ip = IpRestriction::Listed(crate::tests::rules(list)),
+        }
+        if let Some(symbol) = self.option("caller-symbols") {
+            calling.symbols = Some(vec![Symbol::parse(symbol).unwrap()]);
+        }
+        match self.option("via") {
+            Some("special-key") => {
+                calling.kind = KeyKind::Special {
+                    scope: Scope::Isolated(Symbol::parse("XYZUSDT").unwrap()),
+                    mode: PermissionMode::Trade,
+                };
+            }
+            Some("tax-key") => calling.kind = KeyKind::Tax,
+            _ => {}
+        }
+        calling
+    }
+
+    /// From where the call comes: an address of the calling key, unless the row names another.
+    fn from(&self) -> Option<core::net::IpAddr> {
+        let listed = self.calling().ip.rules().first().map(crate::ip::IpRule::network);
+        self.option("from").map(|text| text.parse().unwrap()).or(listed)
+    }
+
     fn caller(&self) -> Caller {
-        let special = KeyKind::Special { scope: Scope::Cross, mode: PermissionMode::Trade };
-        let effective = match self.option("caller") {
-            Some(name) => PermissionSet::EMPTY.with(Permission::parse(name).unwrap()),
-            None => PermissionSet::READING.with(Permission::SpotAndMarginTrading),
-        };
-        let signed = |kind| Via::Key { key: CALLING, kind, effective };
+        let signed = Via::Key { key: CALLING };
         let standard_routes = matches!(self.action, "special" | "edit-ip" | "delete-special" | "list" | "exit");
         let operators = matches!(self.action, "reset");
         let (account, via) = match self.option("via").unwrap_or(match self.action {
@@ -146,15 +173,13 @@ impl Row<'_> {
             "sent-code" => (1, Via::SentCode),
             "sent-code-elsewhere" => (77, Via::SentCode),
             "stranger" => (77, Via::Owner),
-            "stranger-key" => (77, signed(KeyKind::Standard)),
+            "stranger-key" => (77, signed),
             "master" => (9, Via::Owner),
-            "master-key" => (9, signed(KeyKind::Standard)),
-            "key" | "dead-key" => (1, signed(KeyKind::Standard)),
-            "special-key" => (1, signed(special)),
-            "tax-key" => (1, signed(KeyKind::Tax)),
+            "master-key" => (9, signed),
+            "key" | "dead-key" | "special-key" | "tax-key" => (1, signed),
             other => panic!("unknown caller {other}"),
         };
-        Caller { account: AccountId(account), from: None, via, step_up: None, claim: None }
+        Caller { account: AccountId(account), from: self.from(), via, step_up: None, claim: None }
     }
 
     pub(super) fn permissions(&self) -> PermissionSet {
@@ -275,7 +300,7 @@ impl Row<'_> {
     fn decide_as(&self, caller: &Caller) -> Result<Option<()>, Refusal> {
         let policy = self.policy();
         let loaded = self.loaded(&policy);
-        let master_key = calling_key();
+        let master_key = self.calling();
         let maker = (caller.account != loaded.account.id && caller.key().is_some()).then_some(&master_key);
         let case = Case { policy: &policy, loaded: &loaded, caller, maker, now: NOW };
         if self.action == "list" {
@@ -502,7 +527,8 @@ fn retiring(successor: KeyId, hours: i64) -> Retiring {
 }
 
 pub(super) fn calling_key() -> KeyRecord {
-    KeyRecord { id: CALLING, api_key: api_key(2), label: Label::parse("caller").unwrap(), ..key(2) }
+    let permissions = PermissionSet::READING.with(Permission::SpotAndMarginTrading);
+    KeyRecord { id: CALLING, api_key: api_key(2), label: Label::parse("caller").unwrap(), permissions, ..key(2) }
 }
 
 /// Who held an account or a key out of use.

@@ -116,10 +116,7 @@ fn a_successor_and_what_it_made_descend_from_the_key_that_it_followed() {
     let rotation = Rotation { overlap: Overlap::For(24), proof: NewProof::Hmac };
     let successor = confirmed(|owner| now_or_never(authority.rotate_key(owner, AccountId(1), old, &rotation, NOW)));
     let successor = successor.ok().unwrap().record;
-    let second = Caller {
-        via: Via::Key { key: successor.id, kind: successor.kind, effective: successor.permissions },
-        ..first.clone()
-    };
+    let second = Caller { via: Via::Key { key: successor.id }, ..first.clone() };
     let by = |maker: &Caller, label: &str| {
         now_or_never(authority.create_special_key(maker, &new_special(label), FACTS, NOW)).ok().unwrap().record
     };
