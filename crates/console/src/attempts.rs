@@ -38,6 +38,8 @@ pub(crate) enum Counter {
     FactorAnywhere(AccountId),
     /// Codes sent to the owner of an account; each counts, none is taken back.
     Sent(AccountId),
+    /// New passwords that somebody signed in asked for without a confirmation; each counts, none is taken back.
+    NewPassword(AccountId),
     /// Codes to choose a password that one source asked for; each counts, none is taken back.
     Asked(IpAddr),
 }
@@ -49,6 +51,7 @@ impl Counter {
             Self::Factor(account, source) => ("factor", account.0, Some(source)),
             Self::FactorAnywhere(account) => ("factor anywhere", account.0, None),
             Self::Sent(account) => ("sent", account.0, None),
+            Self::NewPassword(account) => ("new password", account.0, None),
             Self::Asked(source) => ("asked", 0, Some(source)),
         };
         let place = source.map(network).map_or_else(Vec::new, |network| network.to_string().into_bytes());
@@ -58,13 +61,13 @@ impl Counter {
     const fn free(self) -> u32 {
         match self {
             Self::Password(_) | Self::Factor(..) => 0,
-            Self::FactorAnywhere(_) | Self::Sent(_) | Self::Asked(_) => FREE_PER_ACCOUNT,
+            Self::FactorAnywhere(_) | Self::Sent(_) | Self::NewPassword(_) | Self::Asked(_) => FREE_PER_ACCOUNT,
         }
     }
 }
 
 /// What counts as one source: an IPv4 address, or the /64 that one IPv6 customer has.
-fn network(source: IpAddr) -> IpAddr {
+pub(crate) fn network(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),

@@ -12,17 +12,15 @@ use latchkey_authority::step_up::FactorSet;
 use latchkey_crypto::password::{self, PasswordError};
 use latchkey_protocol::{AccountId, Timestamp};
 use passki::Passki;
-use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::api::calls::Exports;
+use crate::attempts::{self, Counter};
 use crate::cookie::Cookies;
+use crate::hashing::{For, Hashing};
 use crate::problem::{self, Problem};
 use crate::session::Signed;
 use crate::{Services, Settings};
-
-/// Passwords that are hashed at a time: each takes 19 MiB and some tens of milliseconds.
-const HASHING_MAX: usize = 2;
 
 /// A hash of no password, with the costs of a real one: an unknown address takes as long as a wrong password.
 const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -33,7 +31,7 @@ pub(crate) struct Console<P> {
     pub(crate) cookies: Cookies,
     pub(crate) passkeys: Passki,
     pub(crate) exports: Exports,
-    hashing: Semaphore,
+    hashing: Hashing,
 }
 
 impl<P: Ports + 'static> Console<P> {
@@ -47,7 +45,7 @@ impl<P: Ports + 'static> Console<P> {
             cookies: Cookies::of(origin),
             passkeys: Passki::new(name, &[origin], "Latchkey"),
             exports: Exports::default(),
-            hashing: Semaphore::new(HASHING_MAX),
+            hashing: Hashing::default(),
         }
     }
 
@@ -98,11 +96,16 @@ impl<P: Ports + 'static> Console<P> {
     }
 
     /// Whether `password` is that of `account`; without an account it takes as long and is not.
-    pub(crate) async fn password_holds(&self, account: Option<&Account>, password: String) -> Result<bool, Problem> {
+    pub(crate) async fn password_holds(
+        &self,
+        whose: For,
+        account: Option<&Account>,
+        password: String,
+    ) -> Result<bool, Problem> {
         let hash = account.and_then(|account| account.password_hash.as_ref()).map(|hash| hash.expose().to_owned());
         let known = hash.is_some();
         let (hash, password) = (Zeroizing::new(hash.unwrap_or_else(|| DECOY.to_owned())), Zeroizing::new(password));
-        let holds = self.hash_work(move || password::verify(&password, &hash)).await?;
+        let holds = self.hashing.run(whose, move || password::verify(&password, &hash)).await?;
         match holds {
             Ok(()) => Ok(known),
             Err(PasswordError::Wrong | PasswordError::Length) => Ok(false),
@@ -114,9 +117,9 @@ impl<P: Ports + 'static> Console<P> {
     }
 
     /// Hashes a new password.
-    pub(crate) async fn hash_password(self: &Arc<Self>, password: String) -> Result<String, Problem> {
+    pub(crate) async fn hash_password(self: &Arc<Self>, whose: For, password: String) -> Result<String, Problem> {
         let (console, password) = (Arc::clone(self), Zeroizing::new(password));
-        let hashed = self.hash_work(move || {
+        let hashed = self.hashing.run(whose, move || {
             use latchkey_authority::ports::Secrets as _;
             password::hash(&password, &mut |bytes: &mut [u8]| console.secrets().random(bytes))
         });
@@ -129,28 +132,26 @@ impl<P: Ports + 'static> Console<P> {
         })
     }
 
-    /// The hash of a new password: `drawn` when it is of the same one, so that the proof of the change fits.
+    /// The hash of a new password: `drawn` when it is of the same one, so that the proof of the change fits. What
+    /// `caller` asks without a proof is counted first, because a hash is dear and the demand needs it.
     pub(crate) async fn hash_password_again(
         self: &Arc<Self>,
+        caller: &Caller,
         password: String,
         drawn: Option<Zeroizing<String>>,
     ) -> Result<PasswordHash, Problem> {
+        let whose = For::Account(caller.account);
+        if caller.step_up.is_none() {
+            let counter = Counter::NewPassword(caller.account);
+            drop(attempts::reserve(self.authority().ports(), counter, self.now()).await?);
+        }
         if let Some(drawn) = drawn {
             let (given, hash) = (Zeroizing::new(password.clone()), drawn.clone());
-            if self.hash_work(move || password::verify(&given, &hash)).await?.is_ok() {
+            if self.hashing.run(whose, move || password::verify(&given, &hash)).await?.is_ok() {
                 return Ok(PasswordHash::new(drawn.to_string()));
             }
         }
-        self.hash_password(password).await.map(PasswordHash::new)
-    }
-
-    /// Runs dear work off the threads that serve, a bounded number at a time.
-    async fn hash_work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-        let _permit = self.hashing.acquire().await.map_err(|_| problem::UNAVAILABLE)?;
-        tokio::task::spawn_blocking(work).await.map_err(|error| {
-            tracing::error!(%error, "hashing failed");
-            problem::UNAVAILABLE.into()
-        })
+        self.hash_password(whose, password).await.map(PasswordHash::new)
     }
 
     /// Puts a refusal, a sign-in or another fact without a change into the audit chain.

@@ -22,6 +22,7 @@ mod cookie;
 mod describe;
 mod factor;
 pub mod guard;
+mod hashing;
 mod page;
 pub mod ports;
 mod problem;

@@ -24,6 +24,7 @@ use crate::attempts::{self, Counter};
 use crate::console::{Console, Fact};
 use crate::factor;
 use crate::factor::code::{SentCode, Try};
+use crate::hashing::For;
 use crate::problem::{self, Problem};
 use crate::sign_in::{Source, find};
 use crate::token::Token;
@@ -136,7 +137,7 @@ pub(crate) async fn finish<P: Ports + 'static>(
         return Err(factor::refused());
     };
     reserved.right(ports, now).await?;
-    let hash = PasswordHash::new(console.hash_password(given.password).await?);
+    let hash = PasswordHash::new(console.hash_password(For::Source(source.counted()), given.password).await?);
     // Nobody is signed in: the record says by which proof the owner was known.
     let proof = StepUp::proven([0; 32], FactorSet::EMPTY.with(Factor::EmailCode), now);
     let caller = Caller { account, from: source.address(), via: Via::SentCode, step_up: Some(proof), claim: None };

@@ -23,6 +23,7 @@ use utoipa::ToSchema;
 use crate::attempts::{self, Counter};
 use crate::console::{Console, Fact};
 use crate::factor::{self, passkey, recovery, totp};
+use crate::hashing::For;
 use crate::problem::{self, Problem};
 use crate::session::{Session, Transport, csrf_of, peer, public_id};
 use crate::token::Token;
@@ -147,7 +148,7 @@ pub(crate) async fn password<P: Ports + 'static>(
     let (ports, now) = (console.authority().ports(), console.now());
     let reserved = attempts::reserve(ports, Counter::Password(source.counted()), now).await?;
     let account = find(&console, &sign_in.email).await?;
-    let holds = console.password_holds(account.as_ref(), sign_in.password).await?;
+    let holds = console.password_holds(For::Source(source.counted()), account.as_ref(), sign_in.password).await?;
     // Not noted in the account's audit chain: strangers would fill it, and the write would tell that it exists.
     let (true, Some(account)) = (holds, account) else { return Err(problem::SIGN_IN_REFUSED.into()) };
     reserved.right(ports, now).await?;

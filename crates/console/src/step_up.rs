@@ -36,6 +36,7 @@ use crate::api::view::name_of;
 use crate::console::{Console, Fact};
 use crate::factor::code::SentCode;
 use crate::factor::{self, passkey, recovery, totp};
+use crate::hashing::For;
 use crate::problem::{self, Problem};
 use crate::session::Signed;
 use crate::token::Token;
@@ -354,7 +355,11 @@ pub(crate) async fn password<P: Ports + 'static>(
     console.ceremony(&signed, &id).await?;
     let account = console.own(&signed).await?;
     let check = async {
-        if console.password_holds(Some(&account), given.password).await? { Ok(()) } else { Err(factor::refused()) }
+        if console.password_holds(For::Account(account.id), Some(&account), given.password).await? {
+            Ok(())
+        } else {
+            Err(factor::refused())
+        }
     };
     let judged = factor::guess(&console, &account, signed.source(), check).await;
     console.proved(&signed, &id, Factor::Password, judged).await

@@ -319,7 +319,7 @@ pub(crate) async fn change_password<P: Ports + 'static>(
 ) -> Result<Response, Problem> {
     check_password(&given.password)?;
     let (caller, drawn) = console.confirmed_with(&signed).await?;
-    let hash = console.hash_password_again(given.password, drawn).await?;
+    let hash = console.hash_password_again(&caller, given.password, drawn).await?;
     let changed = console.authority().change_password(&caller, signed.account, hash.clone(), console.now()).await;
     console.settled_with(&signed, changed, Some(hash.expose())).await?;
     console.end_other_sessions(&signed).await?;

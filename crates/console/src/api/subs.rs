@@ -72,7 +72,7 @@ pub(crate) async fn create<P: Ports + 'static>(
         let caller = Caller { claim, ..caller };
         let password_hash = match new.password {
             None => None,
-            Some(password) => Some(console.hash_password_again(password, drawn).await?),
+            Some(password) => Some(console.hash_password_again(&caller, password, drawn).await?),
         };
         let sub = NewSubAccount { email, kind: SubKind::Normal, password_hash };
         let made = console.authority().create_sub_account(&caller, master, &sub, console.now()).await;

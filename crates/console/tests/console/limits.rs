@@ -63,6 +63,19 @@ async fn the_wait_is_never_longer_than_a_quarter_of_an_hour() {
 }
 
 #[tokio::test]
+async fn new_passwords_without_a_confirmation_are_counted() {
+    let console = Console::new().await;
+    let alice = console.alice().await;
+    let ask = async || alice.post("/v1/password", json!({ "password": "a password that alice forgot less" })).await;
+    for _ in 0..11 {
+        assert_eq!(ask().await.problem(), "step-up-needed");
+    }
+    let early = ask().await;
+    assert_eq!((early.status.as_u16(), early.problem()), (429, "too-many-attempts"));
+    assert_eq!(early.headers["retry-after"], "1");
+}
+
+#[tokio::test]
 async fn wrong_codes_slow_account_and_source_together() {
     let console = Console::new().await;
     let needed = console.password("alice@example.com", PASSWORD).await.ok();
