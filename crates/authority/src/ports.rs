@@ -209,6 +209,9 @@ impl ShelfKind {
         Self::Mailbox,
     ];
 
+    /// What lets somebody act as an account's owner, or is on the way to that.
+    pub const OF_SIGNED_IN: [Self; 3] = [Self::Session, Self::SignIn, Self::Ceremony];
+
     /// The name under which a store keeps it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -36,7 +36,10 @@ pub(crate) enum Counter {
     Factor(AccountId, IpAddr),
     /// Factors of an account from everywhere.
     FactorAnywhere(AccountId),
-    /// Codes sent to the owner of an account; each counts, none is taken back.
+    /// Letters to choose a password that were sent to the owner of an account. Strangers ask for these, so they count
+    /// apart from what the owner asks for.
+    Reset(AccountId),
+    /// Codes sent to the owner of an account for changes that are being confirmed; each counts, none is taken back.
     Sent(AccountId),
     /// New passwords that somebody signed in asked for without a confirmation; each counts, none is taken back.
     NewPassword(AccountId),
@@ -50,6 +53,7 @@ impl Counter {
             Self::Password(source) => ("password", 0, Some(source)),
             Self::Factor(account, source) => ("factor", account.0, Some(source)),
             Self::FactorAnywhere(account) => ("factor anywhere", account.0, None),
+            Self::Reset(account) => ("reset", account.0, None),
             Self::Sent(account) => ("sent", account.0, None),
             Self::NewPassword(account) => ("new password", account.0, None),
             Self::Asked(source) => ("asked", 0, Some(source)),
@@ -61,7 +65,9 @@ impl Counter {
     const fn free(self) -> u32 {
         match self {
             Self::Password(_) | Self::Factor(..) => 0,
-            Self::FactorAnywhere(_) | Self::Sent(_) | Self::NewPassword(_) | Self::Asked(_) => FREE_PER_ACCOUNT,
+            Self::FactorAnywhere(_) | Self::Reset(_) | Self::Sent(_) | Self::NewPassword(_) | Self::Asked(_) => {
+                FREE_PER_ACCOUNT
+            }
         }
     }
 }

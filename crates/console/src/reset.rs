@@ -98,7 +98,7 @@ pub(crate) async fn begin<P: Ports + 'static>(
 
 async fn send<P: Ports + 'static>(console: Arc<Console<P>>, account: Account, code: String) {
     let Some(mail) = &console.services.mail else { return };
-    if attempts::reserve(console.authority().ports(), Counter::Sent(account.id), console.now()).await.is_err() {
+    if attempts::reserve(console.authority().ports(), Counter::Reset(account.id), console.now()).await.is_err() {
         tracing::info!("no code was sent: this owner got many already");
         return;
     }
@@ -111,7 +111,8 @@ async fn send<P: Ports + 'static>(console: Arc<Console<P>>, account: Account, co
     }
 }
 
-/// `POST /v1/password/reset/finish`: every session of the account ends.
+/// `POST /v1/password/reset/finish`: every session of the account ends, and every sign-in that was
+/// begun.
 pub(crate) async fn finish<P: Ports + 'static>(
     State(console): State<Arc<Console<P>>>,
     source: Source,
@@ -143,7 +144,9 @@ pub(crate) async fn finish<P: Ports + 'static>(
     let caller = Caller { account, from: source.address(), via: Via::SentCode, step_up: Some(proof), claim: None };
     console.authority().change_password(&caller, account, hash, now).await?;
     console.shelf().take(ShelfKind::Ceremony, token.key(), now).await?;
-    console.shelf().remove_owner(ShelfKind::Session, account).await?;
+    for kind in ShelfKind::OF_SIGNED_IN {
+        console.shelf().remove_owner(kind, account).await?;
+    }
     Ok(done())
 }
 

@@ -5,7 +5,7 @@ use crate::account::{Passkey, PasswordHash, RecoveryCode, Sealed};
 use crate::caller::{Caller, Via};
 use crate::change::Action;
 use crate::issue::{self, FactorChange};
-use crate::ports::Ports;
+use crate::ports::{Ports, Shelf as _, ShelfKind};
 use latchkey_protocol::{AccountId, Timestamp};
 
 impl<P: Ports> Authority<P> {
@@ -118,7 +118,8 @@ impl<P: Ports> Authority<P> {
         self.change(ask, |case, _| issue::use_recovery_code(case, code).map(Some)).await.map(drop)
     }
 
-    /// Takes every second factor of `account` away, for an owner who lost them.
+    /// Takes every second factor of `account` away, for an owner who lost them. Whoever is signed in as the owner, or
+    /// began to, is not any more.
     ///
     /// # Errors
     /// [`AuthorityError`]; see [`issue::reset_factors`].
@@ -129,6 +130,10 @@ impl<P: Ports> Authority<P> {
         now: Timestamp,
     ) -> Result<(), AuthorityError> {
         let ask = Ask { caller, account, key: None, action: Action::FactorsReset, reach: Reach::Account, now };
-        self.change(ask, |case, _| issue::reset_factors(case).map(Some)).await.map(drop)
+        self.change(ask, |case, _| issue::reset_factors(case).map(Some)).await?;
+        for kind in ShelfKind::OF_SIGNED_IN {
+            self.ports.shelf().remove_owner(kind, account).await.map_err(AuthorityError::Store)?;
+        }
+        Ok(())
     }
 }

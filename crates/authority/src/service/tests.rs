@@ -4,7 +4,7 @@ use crate::caller::Via;
 use crate::change::{Actor, Effect, EffectId};
 use crate::issue::{NewAccount, NewKey, NewSpecialKey, OpeningBalance, SpecialTarget};
 use crate::key::{KeyState, PermissionMode, Scope};
-use crate::ports::ExchangeFacts;
+use crate::ports::{ExchangeFacts, ShelfKind};
 use crate::step_up::{Factor, StepUp};
 use crate::stored::Stored;
 use crate::tests::{NOW, account, api_key, pem};

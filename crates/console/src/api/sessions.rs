@@ -116,7 +116,7 @@ pub(crate) async fn revoke_all<P: Ports + 'static>(
     signed: Signed,
     NoBody: NoBody,
 ) -> Result<Response, Problem> {
-    for kind in [ShelfKind::Session, ShelfKind::SignIn, ShelfKind::Ceremony] {
+    for kind in ShelfKind::OF_SIGNED_IN {
         console.shelf().remove_owner(kind, signed.account).await?;
     }
     Ok(console.without_cookies(&signed, done()))
@@ -126,7 +126,7 @@ impl<P: Ports + 'static> Console<P> {
     /// Ends every session of the account but the one that asks, and what other sessions began.
     pub(crate) async fn end_other_sessions(&self, signed: &Signed) -> Result<(), Problem> {
         let shelf = self.shelf();
-        for kind in [ShelfKind::Session, ShelfKind::SignIn, ShelfKind::Ceremony] {
+        for kind in ShelfKind::OF_SIGNED_IN {
             shelf.remove_owner(kind, signed.account).await?;
         }
         self.keep(&signed.token, &signed.session).await

@@ -6,7 +6,7 @@ use latchkey_protocol::AccountId;
 use serde_json::{Value, json};
 
 use crate::client::{Console, Reply};
-use crate::house::HOME;
+use crate::house::{HOME, PASSWORD, SEED};
 
 const NEW: &str = "a password that alice forgot less";
 
@@ -52,6 +52,37 @@ async fn a_reset_is_audited_as_the_owners_by_a_code_from_an_address() {
     assert_eq!(alice.get("/v1/session").await.problem(), "sign-in-needed", "every session ends");
     let needed = console.password("alice@example.com", NEW).await;
     assert_eq!(needed.body["factors"], json!(["totp"]), "a second factor stays what it is");
+}
+
+#[tokio::test]
+async fn a_reset_ends_what_was_half_done_with_the_old_password() {
+    let console = Console::new().await;
+    let half = console.password("alice@example.com", PASSWORD).await.ok();
+    let reset = begin(&console, "alice@example.com").await;
+    let code = sent_code(&console);
+    assert_eq!(finish(&console, &reset, &code).await.status, 204);
+    let body = json!({ "signIn": half["signIn"], "code": console.house.code(SEED) });
+    let reply = console.send("POST", "/v1/session/totp", &[], Some(body)).await;
+    assert_eq!(reply.problem(), "ceremony-unknown");
+}
+
+#[tokio::test]
+async fn letters_that_strangers_ask_for_keep_no_owner_from_confirming() {
+    let console = Console::new().await;
+    let alice = console.alice().await;
+    let letters = || console.house.0.mail.lock().unwrap().len();
+    // The first eleven are sent at once; each after that waits.
+    for _ in 0..11 {
+        begin(&console, "alice@example.com").await;
+    }
+    assert_eq!(letters(), 11);
+    console.house.wait_s(1);
+    begin(&console, "alice@example.com").await;
+    let sent = letters();
+    let body = json!({ "label": "bot", "ips": ["192.0.2.1"] });
+    let id = alice.post("/v1/accounts/me/keys", body).await.step_up();
+    assert_eq!(alice.act(&format!("/v1/step-up/{id}/email")).await.status, 204);
+    assert_eq!(letters(), sent + 1);
 }
 
 #[tokio::test]

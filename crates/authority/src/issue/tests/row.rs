@@ -215,10 +215,6 @@ impl Row<'_> {
         self.option("mode").map_or(PermissionMode::Trade, |text| PermissionMode::parse(text).unwrap())
     }
 
-    fn minted(&self) -> Minted {
-        self.minted_as(None)
-    }
-
     fn minted_as(&self, key_type: Option<&str>) -> Minted {
         let public = |text: &str| MintedProof::Public { key: PublicKey::parse(text), shared: false };
         let proof = match key_type.unwrap_or(self.key[0]) {
@@ -311,7 +307,7 @@ impl Row<'_> {
 
     fn change(&self, case: Case<'_>) -> Result<Option<Change>, Refusal> {
         let label = self.option("label").unwrap_or("bot").to_owned();
-        let minted = self.minted();
+        let minted = self.minted_as(None);
         let account = &case.loaded.account;
         let fact = |name: &str| self.option(name);
         match self.action {

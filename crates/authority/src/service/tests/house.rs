@@ -37,6 +37,7 @@ pub(super) enum Event {
 pub(super) struct House {
     pub(super) rows: Mutex<Rows>,
     pub(super) events: Mutex<Vec<Event>>,
+    pub(super) signed_out: Mutex<Vec<(ShelfKind, AccountId)>>,
     pub(super) counter: AtomicU64,
     pub(super) exchange_is_down: AtomicBool,
     pub(super) always_conflict: AtomicBool,
@@ -270,8 +271,9 @@ impl Shelf for House {
         unreachable!()
     }
 
-    async fn remove_owner(&self, _: ShelfKind, _: AccountId) -> Result<u64, StoreError> {
-        unreachable!()
+    async fn remove_owner(&self, kind: ShelfKind, owner: AccountId) -> Result<u64, StoreError> {
+        self.signed_out.lock().unwrap().push((kind, owner));
+        Ok(1)
     }
 
     async fn sweep(&self, _: Timestamp) -> Result<u64, StoreError> {

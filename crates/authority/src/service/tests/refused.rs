@@ -80,6 +80,16 @@ fn an_owner_is_told_at_once_of_what_a_signed_call_made() {
 }
 
 #[test]
+fn an_operators_reset_of_factors_signs_the_account_out() {
+    let authority = authority();
+    let reset = |via| now_or_never(authority.reset_factors(&caller(via), AccountId(1), NOW));
+    let signed_out = || core::mem::take(&mut *authority.ports().signed_out.lock().unwrap());
+    assert!(reset(Via::Owner).is_err() && signed_out().is_empty());
+    reset(Via::Operator("olga".into())).unwrap();
+    assert_eq!(signed_out(), ShelfKind::OF_SIGNED_IN.map(|kind| (kind, AccountId(1))));
+}
+
+#[test]
 fn all_that_a_key_made_ends_in_one_step_across_sub_accounts() {
     let authority = authority();
     let trader = trader(&authority);
