@@ -128,7 +128,10 @@ fn a_successor_and_what_it_made_descend_from_the_key_that_it_followed() {
     let successor = successor.ok().unwrap().record;
     let second = Caller { via: Via::Key { key: successor.id }, ..first.clone() };
     let by = |maker: &Caller, label: &str| {
-        now_or_never(authority.create_special_key(maker, &new_special(label), FACTS, NOW)).ok().unwrap().record
+        now_or_never(authority.create_special_key(maker, AccountId(1), &new_special(label), FACTS, NOW))
+            .ok()
+            .unwrap()
+            .record
     };
     let (older, newer) = (by(&first, "older"), by(&second, "newer"));
     let of = |maker| {
