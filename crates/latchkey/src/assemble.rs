@@ -102,6 +102,8 @@ impl Ports for Wiring {
 
 /// A running house, without its listeners.
 pub struct House {
+    /// When it was built.
+    pub started: Timestamp,
     /// The numbers in force.
     pub policy: Policy,
     /// The clock.
@@ -210,6 +212,7 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
         ids: RequestIds::new(boot),
     }));
     let house = House {
+        started: clock.now(),
         policy: plan.policy,
         clock,
         live,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use latchkey_admission::ports::Clock;
-use latchkey_authority::ports::{KeptNotice, Notes, Shelf, Store};
+use latchkey_authority::ports::{Directory, KeptNotice, Notes, Shelf, Store};
 use latchkey_console::ports::Mail;
 use latchkey_protocol::{AccountId, Timestamp};
 use tokio::sync::watch;
@@ -114,6 +114,47 @@ async fn run(tasks: &[Task], house: &Arc<House>, mail: Option<&Arc<dyn Mail>>, m
     }
 }
 
+/// Lets the rules look at every account once, until `stop` turns true. When a key needs them next was written under the
+/// policy of that time: what another policy asks since this start shows nowhere else.
+pub async fn look_at_all(house: Arc<House>, mut stop: watch::Receiver<bool>) {
+    const PAUSE: Duration = Duration::from_secs(60);
+    let mut after = AccountId(0);
+    loop {
+        match look_at_page(&house, &mut after, &stop).await {
+            Ok(true) if !*stop.borrow() => {}
+            Ok(_) => return,
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "not every account was looked at; it is tried again");
+                if tokio::time::timeout(PAUSE, async { drop(stop.wait_for(|stop| *stop).await) }).await.is_ok() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Looks at the accounts above `after`, which moves on; whether there may be more.
+async fn look_at_page(house: &House, after: &mut AccountId, stop: &watch::Receiver<bool>) -> anyhow::Result<bool> {
+    let accounts = house.store().accounts(*after, ACCOUNTS).await?;
+    for account in &accounts {
+        if *stop.borrow() {
+            return Ok(false);
+        }
+        sweep_account(house, account.id, house.clock.now()).await?;
+        *after = account.id;
+    }
+    Ok(!accounts.is_empty())
+}
+
+/// Lets the rules look at one account; how many keys they wrote.
+async fn sweep_account(house: &House, account: AccountId, now: Timestamp) -> anyhow::Result<usize> {
+    let keys = house.live.keys_of(account);
+    // What was used before the start is not known: a key that is followed by another is idle from the start at the earliest.
+    let last = |id| keys.iter().find(|key| key.id == id).and_then(|key| key.last_use());
+    let used = |id| Some(last(id).map_or(house.started, |last| last.at));
+    house.authority.sweep(account, &used, now).await.with_context(|| format!("account {account}"))
+}
+
 /// Lets the rules act that act with time.
 async fn sweep(house: &House) -> anyhow::Result<()> {
     loop {
@@ -121,10 +162,7 @@ async fn sweep(house: &House) -> anyhow::Result<()> {
         let accounts = house.authority.due_accounts(now, ACCOUNTS).await?;
         let mut acted = 0;
         for account in &accounts {
-            let keys = house.live.keys_of(*account);
-            let used = |id| keys.iter().find(|key| key.id == id).and_then(|key| key.last_use()).map(|last| last.at);
-            let done = house.authority.sweep(*account, &used, now).await;
-            acted += done.with_context(|| format!("account {account}"))?;
+            acted += sweep_account(house, *account, now).await?;
             house.store().swept(*account).await?;
         }
         // One that is still due though nothing was left to do must not spin.

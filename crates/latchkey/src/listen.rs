@@ -172,6 +172,7 @@ pub async fn open(house: House, sequencing: Sequencing, listeners: Listeners) ->
     tasks.spawn(pages.serve(ops, stopped.clone()));
 
     tasks.spawn(drivers::keep(Arc::clone(&house), channels.mail, stopped.clone()));
+    tasks.spawn(drivers::look_at_all(Arc::clone(&house), stopped.clone()));
     let (settling, guarded, until) = (Arc::clone(&house), Arc::clone(&house), stopped.clone());
     tasks.spawn(async move { settling.keep_settling(stopped).await });
     tasks.spawn(async move { guarded.guard.keep(until).await });

@@ -10,7 +10,11 @@ use crate::world::{House, house};
 
 /// An export, a head of it, and the key, in a folder.
 fn kept(house: &House, desk: &Desk) -> [PathBuf; 3] {
-    let [export, head, key] = ["audit.ndjson", "head.txt", "audit.pub.pem"].map(|name| house.folder.path().join(name));
+    kept_in(house.folder.path(), desk)
+}
+
+fn kept_in(folder: &Path, desk: &Desk) -> [PathBuf; 3] {
+    let [export, head, key] = ["audit.ndjson", "head.txt", "audit.pub.pem"].map(|name| folder.join(name));
     fs::write(&key, desk.get("/ops/v1/audit/key").body).expect("a file");
     fs::write(&head, desk.get("/ops/v1/audit/head").body).expect("a file");
     fs::write(&export, desk.get("/ops/v1/audit/export").body).expect("a file");
@@ -26,7 +30,12 @@ fn verify([export, head, key]: [&Path; 3]) -> (i32, String) {
 
 /// Asserts that the whole chain verifies.
 pub(crate) fn holds(house: &House, desk: &Desk) {
-    let [export, head, key] = kept(house, desk);
+    verified(house.folder.path(), desk);
+}
+
+/// Asserts that the whole chain verifies, by files in `folder`.
+pub(crate) fn verified(folder: &Path, desk: &Desk) {
+    let [export, head, key] = kept_in(folder, desk);
     let (code, said) = verify([&export, &head, &key]);
     assert_eq!(code, 0, "{said}");
 }

@@ -30,6 +30,11 @@ impl Desk {
         Self { to: server.console, host, token: token.to_owned() }
     }
 
+    /// A door that answers to `host`.
+    pub(crate) fn named(to: SocketAddr, host: &str, token: &str) -> Self {
+        Self { to, host: host.to_owned(), token: token.to_owned() }
+    }
+
     /// Asks, with further header lines that end in CR LF each.
     pub(crate) fn with(&self, method: &str, path: &str, headers: &str, body: Option<&Value>) -> Answer {
         let body = body.map(Value::to_string);

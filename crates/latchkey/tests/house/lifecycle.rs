@@ -1,8 +1,11 @@
 use std::path::Path;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::server::{Server, arguments, run};
+use crate::desk::Desk;
+use crate::server::{Server, arguments, instant, run, wall_us};
+use crate::signed::Key;
 use crate::wire::{Answer, Wire, ask, get};
 use crate::world::{House, WORLD, house, trader};
 
@@ -209,4 +212,40 @@ fn the_command_line_explains_itself() {
     let public = run(&["demo", "--api", "0.0.0.0:0"]);
     assert_eq!(public.status.code(), Some(1));
     assert!(public.stderr.contains("latchkey serve"), "{}", public.stderr);
+}
+
+#[test]
+fn a_key_whose_days_are_over_is_refused_and_its_owner_is_told() {
+    const SECRET: &str = "SecretSecretSecretSecretSecretSecretSecretSecretSecretSecret0077";
+    let name = format!("{:Z<60}0077", "Forgotten");
+    let made = jiff::Timestamp::from_microsecond(wall_us() - 4 * 86_400_000_000).expect("a time");
+    let key = format!(
+        "\n[[account.key]]\nlabel = \"forgotten\"\ntype = \"hmac\"\npermissions = [\"reading\"]\napi_key = \"{name}\"\n\
+         secret_key = \"{SECRET}\"\ncreated = \"{made}\"\n"
+    );
+    let short = WORLD.replacen("[policy]\n", "[policy]\nunrestricted_key_days = 3\n", 1);
+    assert_ne!(short, WORLD);
+    let folder = TempDir::new().expect("a folder");
+    let world = folder.path().join("world.toml");
+    std::fs::write(&world, format!("{short}{key}")).expect("a world file");
+    let server = Server::start(folder.path(), &world);
+    let refused = Key::hmac(&name, SECRET).call(server.api, "GET", "/api/v3/account", "");
+    assert_eq!((refused.status, refused.code()), (401, Some(-2015)), "{}", refused.text());
+    let ops = Desk::ops(&server, &operator_token(&server.data));
+    let deadline = instant() + Duration::from_secs(30);
+    let letter = loop {
+        let letters = ops.get("/ops/v1/mailbox").json();
+        let ended = letters["messages"].as_array().expect("messages").iter().find_map(|letter| {
+            letter["text"].as_str().filter(|text| text.contains("The key \"forgotten\" has ended")).map(str::to_owned)
+        });
+        if let Some(letter) = ended {
+            break letter;
+        }
+        assert!(instant() < deadline, "no letter: {letters}");
+    };
+    assert!(letter.contains("its life without an IP list is over"), "{letter}");
+    let uid = ops.get("/ops/v1/accounts?email=alice@example.com").json()["accounts"][0]["uid"].clone();
+    let keys = ops.get(&format!("/ops/v1/accounts/{uid}/keys")).json();
+    let key = keys["keys"].as_array().expect("keys").iter().find(|key| key["label"] == "forgotten").cloned();
+    assert_eq!(key.expect("the key")["state"], "expired", "it is written down");
 }

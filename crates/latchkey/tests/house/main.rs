@@ -23,6 +23,7 @@ mod reasons;
 mod repeats;
 mod replay;
 mod secrets;
+mod serve;
 mod server;
 mod signed;
 mod template;

@@ -46,7 +46,13 @@ pub(crate) fn alice(server: &Server) -> (Desk, String) {
 }
 
 /// Sends a change, shows what is asked for, and sends it again.
-fn confirmed(desk: &Desk, method: &str, path: &str, body: Option<&Value>, prove: impl Fn(&str, &str)) -> (u16, Value) {
+pub(crate) fn confirmed(
+    desk: &Desk,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+    prove: impl Fn(&str, &str),
+) -> (u16, Value) {
     confirmed_with(desk, (method, path), "", body, prove)
 }
 

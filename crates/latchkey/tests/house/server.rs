@@ -97,10 +97,29 @@ impl Server {
 
     /// As [`Self::start`], with values of the environment.
     pub(crate) fn start_with(folder: &Path, world: &Path, environment: &[(&str, &str)]) -> Self {
-        let (data, log) = (folder.join("data"), folder.join("log"));
+        let data = folder.join("data");
+        let arguments = arguments(&data, world);
+        Self::launch(folder, data, &arguments, environment, None)
+    }
+
+    /// Starts `latchkey serve` on a configuration that keeps its data in `folder/data` and its console at `console`,
+    /// whose port the ready line does not tell.
+    pub(crate) fn serve(folder: &Path, config: &Path, console: SocketAddr) -> Self {
+        let arguments = ["serve", "--config", config.to_str().expect("UTF-8")].map(str::to_owned);
+        Self::launch(folder, folder.join("data"), &arguments, &[], Some(console))
+    }
+
+    fn launch(
+        folder: &Path,
+        data: PathBuf,
+        arguments: &[String],
+        environment: &[(&str, &str)],
+        console: Option<SocketAddr>,
+    ) -> Self {
+        let log = folder.join("log");
         let written = File::options().create(true).append(true).open(&log).expect("a log file");
         let mut child = Command::new(env!("CARGO_BIN_EXE_latchkey"))
-            .args(arguments(&data, world))
+            .args(arguments)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -126,7 +145,8 @@ impl Server {
             let port = field.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("a port");
             SocketAddr::from(([127, 0, 0, 1], port))
         };
-        let (api, console, ops) = (url("api=http://"), url("console=http://"), url("ops=http://"));
+        let (api, ops) = (url("api=http://"), url("ops=http://"));
+        let console = console.unwrap_or_else(|| url("console=http://"));
         Self { child: Some(child), data, log, ready, api, console, ops }
     }
 
