@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 use latchkey_authority::account::{Account, Owner};
 use latchkey_authority::effective::{DeadReason, Effective, Standing, effective_permissions};
-use latchkey_authority::ip::IpMatcher;
+use latchkey_authority::ip::{IpMatcher, IpRestriction};
 use latchkey_authority::key::{AcceptedProofs, KeyKind, KeyRecord};
 use latchkey_authority::policy::{Policy, ReplayRule};
 use latchkey_authority::trading::trading_account;
@@ -24,6 +24,7 @@ use crate::call::canonical;
 use crate::last_use::{Kept, LastUse};
 use crate::ports::OpenMaterial;
 use crate::replay::{Replay, Share};
+use crate::trail::IpMatch;
 
 /// An account, shared by its keys and by those of its sub-accounts.
 pub struct LiveAccount {
@@ -130,6 +131,17 @@ impl KeyState {
             | (AcceptedProofs::Message9421, Scheme::Message9421) => Ok(()),
             (AcceptedProofs::Payload, Scheme::Message9421) | (AcceptedProofs::Message9421, Scheme::Payload) => {
                 Err(Reason::ProofNotAccepted)
+            }
+        }
+    }
+
+    /// The entry of the key's list that covers `peer`, for the record of the call.
+    pub fn entry(&self, peer: IpAddr) -> IpMatch {
+        match &self.record.ip {
+            IpRestriction::Unrestricted => IpMatch::Unrestricted,
+            IpRestriction::Listed(rules) => {
+                let covers = rules.iter().find(|rule| rule.contains(peer));
+                covers.map_or(IpMatch::NoEntry, |rule| IpMatch::Entry(*rule))
             }
         }
     }

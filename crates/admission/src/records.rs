@@ -15,7 +15,7 @@ use latchkey_protocol::{AccountId, KeyId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::call::RequestId;
-use crate::trail::{CallRecord, End};
+use crate::trail::{CallRecord, End, IpMatch};
 
 /// One kept call, or several that are told together.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -38,6 +38,9 @@ pub struct CallEntry {
     pub source: IpAddr,
     /// How that address was found.
     pub found_by: Box<str>,
+    /// The entry of the key's IP list that let it in, [`IpMatch::NO_ENTRY`], [`IpMatch::UNRESTRICTED`], or nothing
+    /// when the call ended before the list was asked.
+    pub ip_entry: Option<Box<str>>,
     /// Whether its signature held.
     pub proven: bool,
     /// Whether its route changes something.
@@ -61,6 +64,8 @@ pub struct UsedEntry {
     pub weight: u32,
     /// The weight used in the window, this call included.
     pub used: u32,
+    /// The weight that the window holds at most; records of format 1 do not tell.
+    pub allowed: Option<u32>,
 }
 
 /// How a kept call ended.
@@ -120,6 +125,7 @@ impl CallEntry {
             path: path.into(),
             source: record.peer,
             found_by: record.found_by().into(),
+            ip_entry: record.ip.map(IpMatch::text),
             proven: record.proven,
             changes_state: record.row.is_some_and(|row| row.changes_state),
             clock_us: record.clock_us,
@@ -127,6 +133,7 @@ impl CallEntry {
                 budget: budget_name(used.budget).into(),
                 weight: used.weight,
                 used: used.used,
+                allowed: Some(used.limit),
             }),
             end: end(record),
             count: 1,

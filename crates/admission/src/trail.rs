@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use latchkey_authority::ip::IpRule;
 use latchkey_protocol::catalog::{Budget, Endpoint};
 use latchkey_protocol::{AccountId, ApiKey, KeyId, TimeUnit, Timestamp};
 
@@ -39,6 +40,33 @@ pub struct Used {
     pub window: u32,
 }
 
+/// What the key's IP list said of the caller's address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IpMatch {
+    /// The key has no list.
+    Unrestricted,
+    /// This entry covers the address.
+    Entry(IpRule),
+    /// No entry does.
+    NoEntry,
+}
+
+impl IpMatch {
+    /// How records spell a key without a list.
+    pub const UNRESTRICTED: &'static str = "unrestricted";
+    /// How records spell an address that no entry covers.
+    pub const NO_ENTRY: &'static str = "none";
+
+    /// How records spell it.
+    pub fn text(self) -> Box<str> {
+        match self {
+            Self::Unrestricted => Self::UNRESTRICTED.into(),
+            Self::Entry(rule) => rule.to_string().into(),
+            Self::NoEntry => Self::NO_ENTRY.into(),
+        }
+    }
+}
+
 /// The record of one call.
 #[derive(Clone, Debug)]
 pub struct CallRecord {
@@ -54,6 +82,8 @@ pub struct CallRecord {
     pub peer: IpAddr,
     /// How that was found.
     pub found_by: FoundBy,
+    /// What the key's IP list said, once it was asked.
+    pub ip: Option<IpMatch>,
     /// Its row.
     pub row: Option<&'static Endpoint>,
     /// The key that it named.
@@ -103,6 +133,7 @@ impl Trail {
             took_us: 0,
             peer: source.address,
             found_by: source.found_by,
+            ip: None,
             row: None,
             api_key: None,
             key: None,
@@ -187,6 +218,10 @@ impl Trail {
 
     pub(crate) fn known(&mut self, account: AccountId, key: KeyId) {
         self.record.key = Some((account, key));
+    }
+
+    pub(crate) fn placed(&mut self, ip: IpMatch) {
+        self.record.ip = Some(ip);
     }
 
     pub(crate) fn timed(&mut self, clock_us: i64) {

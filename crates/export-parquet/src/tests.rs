@@ -23,6 +23,7 @@ fn calls(count: usize) -> Vec<CallEntry> {
         path: "/api/v3/account".into(),
         source: "192.0.2.7".parse().unwrap(),
         found_by: "socket".into(),
+        ip_entry: (number % 2 == 0).then(|| "192.0.2.0/24".into()),
         proven: number % 3 == 0,
         changes_state: false,
         clock_us: None,
@@ -79,7 +80,7 @@ fn what_is_written_reads_back_row_by_row() {
 #[test]
 fn a_hostile_owners_text_stays_text() {
     let mut entry = calls(1).remove(0);
-    entry.used = Some(UsedEntry { budget: "ip".into(), weight: 20, used: 40 });
+    entry.used = Some(UsedEntry { budget: "ip".into(), weight: 20, used: 40, allowed: Some(1200) });
     entry.end = EntryEnd::Rejected(Box::new(RefusalEntry {
         stage: "parameters".into(),
         reason: "parameter".into(),

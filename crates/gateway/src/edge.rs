@@ -7,7 +7,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::header::CONNECTION;
@@ -30,12 +30,14 @@ mod forwarded;
 mod patience;
 mod places;
 mod proxy_protocol;
+mod refused;
 mod request;
 mod scan;
 mod source;
 
 pub use patience::Patient;
 pub use places::{Place, Places};
+pub use refused::{Counters, Refused};
 pub use source::{PeerFilter, Proxies, Word};
 
 /// The parsers of what proxies say, for whoever tests or fuzzes them.
@@ -96,17 +98,6 @@ impl Settings {
             drain_timeout: Duration::from_secs(10),
         }
     }
-}
-
-/// What the door refused before the line, for metrics.
-#[derive(Default, Debug)]
-pub struct Counters {
-    /// Connections accepted.
-    pub connections: AtomicU64,
-    /// Requests refused by the door itself.
-    pub refused: AtomicU64,
-    /// Connections that ended with an error of the protocol: malformed, too large, too slow.
-    pub protocol_errors: AtomicU64,
 }
 
 /// One listener and what its connections share.
@@ -193,7 +184,7 @@ impl Edge {
         let place = Arc::clone(&self.connections).acquire_owned().await.ok()?;
         match listener.accept().await {
             Ok((_, peer)) if self.peers.as_ref().is_some_and(|allow| !allow(peer.ip())) => {
-                self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                self.counters.refuse(Refused::Peer);
                 None
             }
             Ok((stream, peer)) => {
@@ -213,12 +204,12 @@ impl Edge {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
-        let Some(caller) = self.caller(&mut stream, peer).await else {
-            self.counters.refused.fetch_add(1, Ordering::Relaxed);
-            return;
+        let caller = match self.caller(&mut stream, peer).await {
+            Ok(caller) => caller,
+            Err(why) => return self.counters.refuse(why),
         };
         let Some(place) = self.place(caller) else {
-            self.counters.refused.fetch_add(1, Ordering::Relaxed);
+            self.counters.refuse(Refused::Connections);
             tracing::debug!(caller = %caller.source, "an address opens more connections than it may");
             return;
         };
@@ -227,8 +218,14 @@ impl Edge {
             None => self.http(stream, caller, stop).await,
             Some(acceptor) => match tokio::time::timeout(self.settings.header_timeout, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => self.http(stream, caller, stop).await,
-                Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-                Err(_) => tracing::debug!("TLS handshake took too long"),
+                Ok(Err(error)) => {
+                    self.counters.refuse(Refused::Tls);
+                    tracing::debug!(%error, "TLS handshake failed");
+                }
+                Err(_) => {
+                    self.counters.refuse(Refused::Tls);
+                    tracing::debug!("TLS handshake took too long");
+                }
             },
         }
         drop(place);
@@ -244,36 +241,36 @@ impl Edge {
         self.places.take(address).filter(|_| self.line.may_connect(address)).map(Some)
     }
 
-    /// Who opened a connection; `None` when it is not to be served.
-    async fn caller(&self, stream: &mut TcpStream, peer: SocketAddr) -> Option<Caller> {
+    /// Who opened a connection; or why it is not to be served.
+    async fn caller(&self, stream: &mut TcpStream, peer: SocketAddr) -> Result<Caller, Refused> {
         let source = Source::socket(peer.ip().to_canonical());
-        let Some(Proxies { listed, word }) = &self.proxies else { return Some(Caller { source, is_hop: false }) };
+        let Some(Proxies { listed, word }) = &self.proxies else { return Ok(Caller { source, is_hop: false }) };
         let is_listed = listed(source.address);
         if *word != Word::ProxyProtocol {
-            return Some(Caller { source, is_hop: is_listed });
+            return Ok(Caller { source, is_hop: is_listed });
         }
         if !is_listed {
-            return None;
+            return Err(Refused::Peer);
         }
         match tokio::time::timeout(self.settings.header_timeout, origin(stream)).await {
             Ok(Ok(Some(Origin::Caller(address, found_by)))) => {
-                Some(Caller { source: Source { address, found_by }, is_hop: false })
+                Ok(Caller { source: Source { address, found_by }, is_hop: false })
             }
             Ok(Ok(Some(Origin::Proxy))) => {
                 let source = Source { found_by: FoundBy::ProxyLocal, ..source };
-                Some(Caller { source, is_hop: false })
+                Ok(Caller { source, is_hop: false })
             }
             Ok(Ok(None)) => {
                 tracing::warn!(%peer, "a listed proxy did not say who calls");
-                None
+                Err(Refused::Proxy)
             }
             Ok(Err(error)) => {
                 tracing::debug!(%peer, %error, "a connection ended before it said who calls");
-                None
+                Err(Refused::Proxy)
             }
             Err(_) => {
                 tracing::debug!(%peer, "a connection did not say in time who calls");
-                None
+                Err(Refused::Proxy)
             }
         }
     }
@@ -308,7 +305,15 @@ impl Edge {
             }
         };
         if let Err(error) = ended {
-            self.counters.protocol_errors.fetch_add(1, Ordering::Relaxed);
+            self.counters.refuse(if error.is_parse_too_large() {
+                Refused::HeadTooLarge
+            } else if error.is_parse() {
+                Refused::Head
+            } else if error.is_timeout() {
+                Refused::HeadTimeout
+            } else {
+                Refused::Broken
+            });
             tracing::debug!(%error, "connection ended");
             // Answered by the library, behind which nobody else sees it.
             if error.is_parse() && !caller.is_hop {

@@ -158,7 +158,7 @@ impl Line {
         let Parts { keys, opener, rules, limiter, replay, .. } = &self.parts;
         let shaped = check::shape(routed, rules, t)?;
         let known = check::key(shaped, keys.as_ref(), t)?;
-        let placed = check::ip(known)?;
+        let placed = check::ip(known, t)?;
         let timely = check::timing(placed, replay, t)?;
         let ready = limiter.budget(timely, t)?;
         let proven = check::signature(ready, opener.as_ref(), replay, t);

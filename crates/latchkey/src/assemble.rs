@@ -62,6 +62,8 @@ pub struct Plan {
     pub market: MarketSettings,
     /// When an answer may leave.
     pub durability: Durability,
+    /// How the records of calls are kept.
+    pub records: RecordSettings,
 }
 
 /// The adapters behind the authority.
@@ -181,8 +183,7 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
     let (limits, guard_state) = (Limits::new(&plan.policy, plan.tiers), GuardState::new(&plan.data_dir));
     let guard = Guard::open(limits, draw().0, guard_state, Arc::clone(&clock)).context("the bans cannot be read")?;
     let door = Arc::new(Counters::default());
-    let settings = RecordSettings::new(&plan.data_dir.join("calls"));
-    let records = Records::open(settings, Arc::clone(&clock) as _).context("the call records cannot be opened")?;
+    let records = Records::open(plan.records, Arc::clone(&clock) as _).context("the call records cannot be opened")?;
     let records = Arc::new(records);
     let replay = Arc::new(Replay::new(replay::Settings { since, seed: replay_seed, ..replay::Settings::default() }));
     let metrics = Arc::new(Metrics::new(Sources {

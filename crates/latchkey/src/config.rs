@@ -10,17 +10,20 @@ use std::path::{Path, PathBuf};
 use latchkey_authority::ip::{IpForms, IpRule};
 use latchkey_authority::policy::{Policy, PolicyOverrides, Profile};
 use latchkey_authority::tier::Tiers;
+use latchkey_store::records::RecordSettings;
 use serde::Deserialize;
 use toml::Spanned;
 
 pub mod listen;
 pub mod mail;
 pub mod origin;
+mod records;
 pub mod source;
 
 use listen::{AddressFrom, Listen, ListenFlags, Listeners};
 use mail::{Mail, Sms};
 use origin::Origin;
+use records::RecordsTable;
 use source::{Problem, Source};
 
 /// The configuration, typed and complete.
@@ -52,6 +55,8 @@ pub struct Config {
     pub mail: Option<Mail>,
     /// `[sms]`: what sends text messages; absent, none is sent.
     pub sms: Option<Sms>,
+    /// `[records]`: how the records of calls are kept.
+    pub records: RecordSettings,
     /// `[log]`.
     pub log: Log,
     /// `world`: known only so that it can be refused by its name.
@@ -209,8 +214,10 @@ impl Config {
         .with(flags);
         let operators = file.operators.into_iter();
         let policy = policy(&source, file.profile, &file.policy)?;
+        let data_dir = path(file.data_dir);
         Ok(Self {
-            data_dir: path(file.data_dir),
+            records: file.records.checked(&source, &data_dir)?,
+            data_dir,
             tiers: tiers(&source, &policy, &file.policy)?,
             policy,
             listeners,
@@ -306,6 +313,8 @@ struct File {
     operators: BTreeMap<String, Spanned<OperatorTable>>,
     mail: Option<Spanned<Mail>>,
     sms: Option<Spanned<Sms>>,
+    #[serde(default)]
+    records: RecordsTable,
     #[serde(default)]
     log: Log,
     world: Option<PathBuf>,

@@ -11,6 +11,7 @@ use latchkey_crypto::digest::{sha256, to_hex};
 use latchkey_crypto::secret::SecretKey;
 use latchkey_store::folder::{check_private, create_private};
 use latchkey_store::random;
+use latchkey_store::records::RecordSettings;
 use latchkey_store::segments::Durability;
 
 use crate::assemble::{House, Plan, assemble};
@@ -80,6 +81,7 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
         tiers: world.tiers(),
         market: world.market_settings(),
         durability: Durability::Durable,
+        records: RecordSettings::new(&dir.join("calls")),
         data_dir: dir.clone(),
     };
     let (house, sequencing) = assemble(plan).await?;

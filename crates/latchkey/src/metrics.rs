@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use latchkey_admission::limiter::{Limiter, TableFigures};
 use latchkey_admission::replay::Replay;
 use latchkey_admission::trail::{CallRecord, End};
-use latchkey_gateway::edge::Counters;
+use latchkey_gateway::edge::{Counters, Refused};
 use latchkey_protocol::Timestamp;
-use latchkey_store::records::Records;
+use latchkey_store::records::{Class, Records};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -73,10 +73,15 @@ impl Metrics {
         let records = records.counts();
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         text.counter("connections", "Connections accepted", read(&edge.connections));
-        text.counter("edge_refused", "Requests refused before the line", read(&edge.refused));
-        text.counter("edge_protocol_errors", "Connections that broke the protocol", read(&edge.protocol_errors));
+        let refused = Refused::ALL.iter().map(|why| (Some(why.name()), edge.refused(*why)));
+        let what = "Requests and connections refused before the line";
+        text.family("edge_refused", what, Kind::Counter, "reason", refused);
         text.counter("records_kept", "Call records written and synced", read(&records.kept));
-        text.counter("records_dropped", "Call records dropped because their queue was full", read(&records.dropped));
+        let dropped = Class::ALL.iter().map(|class| (Some(class.name()), records.dropped(*class)));
+        let what = "Call records dropped because their queue was full";
+        text.family("records_dropped", what, Kind::Counter, "class", dropped);
+        let failing = records.failing.load(Ordering::Relaxed);
+        text.gauge("records_failing", "Whether call records cannot be written now", failing.into());
         let failed = "Call records lost because their files could not be written, or their writer has failed";
         text.counter("records_failed", failed, read(&records.failed));
         let ended = "1 when the writer of call records has failed and nothing is recorded";
@@ -132,26 +137,34 @@ struct Text(String);
 
 impl Text {
     fn counter(&mut self, name: &str, help: &str, value: u64) {
-        self.family(name, help, Kind::Counter, &[(None, value)]);
+        self.family(name, help, Kind::Counter, "", [(None, value)]);
     }
 
     fn gauge(&mut self, name: &str, help: &str, value: u64) {
-        self.family(name, help, Kind::Gauge, &[(None, value)]);
+        self.family(name, help, Kind::Gauge, "", [(None, value)]);
     }
 
     fn tables<const N: usize>(&mut self, name: &str, help: &str, kind: Kind, values: [(&'static str, u64); N]) {
-        self.family(name, help, kind, &values.map(|(table, value)| (Some(table), value)));
+        self.family(name, help, kind, "table", values.map(|(table, value)| (Some(table), value)));
     }
 
-    fn family(&mut self, name: &str, help: &str, kind: Kind, values: &[(Option<&'static str>, u64)]) {
+    /// The values of one name, told apart by `label`.
+    fn family(
+        &mut self,
+        name: &str,
+        help: &str,
+        kind: Kind,
+        label: &str,
+        values: impl IntoIterator<Item = (Option<&'static str>, u64)>,
+    ) {
         let (kind, suffix) = match kind {
             Kind::Counter => ("counter", "_total"),
             Kind::Gauge => ("gauge", ""),
         };
         // Writing to a `String` does not fail.
         let _ = writeln!(self.0, "# HELP latchkey_{name} {help}.\n# TYPE latchkey_{name} {kind}");
-        for (table, value) in values {
-            let labels = table.map(|table| format!("{{table=\"{table}\"}}")).unwrap_or_default();
+        for (named, value) in values {
+            let labels = named.map(|named| format!("{{{label}=\"{named}\"}}")).unwrap_or_default();
             let _ = writeln!(self.0, "latchkey_{name}{suffix}{labels} {value}");
         }
     }

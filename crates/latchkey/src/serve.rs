@@ -86,6 +86,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     };
     let plan = Plan {
         data_dir: config.data_dir.clone(),
+        records: config.records,
         key_file: config.keys.encryption_key_file.clone(),
         audit_key_file: config.keys.audit_key_file.clone(),
         create_key_files: false,

@@ -159,10 +159,12 @@ pub(crate) fn write_whole(path: &Path, parts: &[&[u8]]) -> Result<(), FolderErro
         _ => {}
     }
     let mut file = create_file(&temporary)?;
-    for part in parts {
-        file.write_all(part).map_err(FolderError::at(&temporary))?;
+    let written = parts.iter().try_for_each(|part| file.write_all(part)).and_then(|()| file.sync_all());
+    if let Err(error) = written {
+        // On a full disk half a file would hold the space that others wait for.
+        let _ = fs::remove_file(&temporary);
+        return Err(FolderError::at(&temporary)(error));
     }
-    file.sync_all().map_err(FolderError::at(&temporary))?;
     fs::rename(&temporary, path).map_err(FolderError::at(path))?;
     sync_folder(path.parent().unwrap_or(Path::new(".")))
 }

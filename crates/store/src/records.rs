@@ -12,13 +12,14 @@
 
 mod archive;
 mod budget;
+mod format;
 mod payloads;
 mod query;
 mod shelf;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -91,6 +92,37 @@ pub struct RecordSettings {
     pub unproven: Keep,
     /// Unproven calls of one key in one minute that are kept one by one; those beyond are counted together.
     pub unproven_per_key: u32,
+    /// What is dropped first when the queue fills up.
+    pub shares: Shares,
+}
+
+/// The part of the queue, in percent, up to which a class of calls is still taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shares {
+    /// Calls that change something, or may have.
+    pub changes: u8,
+    /// Calls that change nothing.
+    pub reads: u8,
+    /// Calls whose signature did not hold.
+    pub unproven: u8,
+}
+
+impl Default for Shares {
+    fn default() -> Self {
+        Self { changes: 100, reads: 75, unproven: 50 }
+    }
+}
+
+impl Shares {
+    /// Records that may wait before one of `class` is dropped.
+    fn of(self, class: Class, queue: usize) -> usize {
+        let percent = match class {
+            Class::Unproven => self.unproven,
+            Class::Read => self.reads,
+            Class::Change => self.changes,
+        };
+        queue.saturating_mul(percent.into()) / 100
+    }
 }
 
 impl RecordSettings {
@@ -105,6 +137,7 @@ impl RecordSettings {
             proven: Keep { age: Duration::from_secs(90 * DAY), bytes: 4 << 30 },
             unproven: Keep { age: Duration::from_secs(7 * DAY), bytes: 256 << 20 },
             unproven_per_key: 20,
+            shares: Shares::default(),
         }
     }
 }
@@ -114,19 +147,34 @@ impl RecordSettings {
 pub struct RecordCounts {
     /// Written and synced.
     pub kept: AtomicU64,
-    /// Dropped because the queue was too full for their class.
-    pub dropped: AtomicU64,
+    /// Dropped because the queue was too full for their class, by class.
+    dropped: [AtomicU64; Class::ALL.len()],
     /// Lost because the files could not be written, or because the writer has failed.
     pub failed: AtomicU64,
     /// 1 once the writer's thread has failed: nothing is recorded any more.
     pub writer_failed: AtomicU64,
     /// Unproven calls that were told together with others.
     pub summarised: AtomicU64,
+    /// Whether the files cannot be written now.
+    pub failing: AtomicBool,
 }
 
-/// How much of the queue a class of calls may fill. The first to go under overload is what matters least.
+impl RecordCounts {
+    /// How many of a class were dropped because the queue was too full for it.
+    pub fn dropped(&self, class: Class) -> u64 {
+        self.dropped.get(class as usize).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    fn drop_one(&self, class: Class) {
+        if let Some(count) = self.dropped.get(class as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A class of calls, as far as overload is concerned. The first to go is what matters least.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Class {
+pub enum Class {
     /// The signature did not hold.
     Unproven,
     /// It changed nothing.
@@ -136,6 +184,18 @@ enum Class {
 }
 
 impl Class {
+    /// Every class, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Unproven, Self::Read, Self::Change];
+
+    /// The name in metrics, and in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unproven => "unproven",
+            Self::Read => "reads",
+            Self::Change => "changes",
+        }
+    }
+
     fn of(record: &CallRecord) -> Self {
         if !record.proven {
             Self::Unproven
@@ -145,15 +205,6 @@ impl Class {
             Self::Read
         }
     }
-
-    /// The part of `queue` behind which this class is dropped.
-    const fn share(self, queue: usize) -> usize {
-        match self {
-            Self::Unproven => queue / 2,
-            Self::Read => queue / 4 * 3,
-            Self::Change => queue,
-        }
-    }
 }
 
 /// The call records of one server. Dropping it writes what is left.
@@ -161,6 +212,7 @@ pub struct Records {
     sender: SyncSender<Message>,
     waiting: Arc<AtomicUsize>,
     queue: usize,
+    shares: Shares,
     counts: Arc<RecordCounts>,
     shelves: Arc<[Shelf; 2]>,
     payloads: Arc<Payloads>,
@@ -182,7 +234,7 @@ impl Records {
         let (sender, receiver) = sync_channel(settings.queue);
         let (waiting, counts) = (Arc::<AtomicUsize>::default(), Arc::<RecordCounts>::default());
         let payloads = Arc::<Payloads>::default();
-        let queue = settings.queue;
+        let (queue, shares) = (settings.queue, settings.shares);
         let writer = Writer::new(
             settings,
             Arc::clone(&clock),
@@ -201,7 +253,7 @@ impl Records {
                 })
                 .map_err(FolderError::at(Path::new("call-records")))?
         };
-        Ok(Self { sender, waiting, queue, counts, shelves, payloads, clock, thread: Mutex::new(Some(thread)) })
+        Ok(Self { sender, waiting, queue, shares, counts, shelves, payloads, clock, thread: Mutex::new(Some(thread)) })
     }
 
     /// What became of records so far.
@@ -256,7 +308,8 @@ impl Recorder for Records {
             return;
         }
         let place = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let sent = place < Class::of(&record).share(self.queue)
+        let class = Class::of(&record);
+        let sent = place < self.shares.of(class, self.queue)
             && match self.sender.try_send(Message::Call(Box::new(record))) {
                 Ok(()) => true,
                 Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
@@ -264,9 +317,11 @@ impl Recorder for Records {
         if !sent {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             // A writer that failed takes nothing any more, and leaves its queue as full as it was.
-            let failed = self.counts.writer_failed.load(Ordering::Relaxed) > 0;
-            let count = if failed { &self.counts.failed } else { &self.counts.dropped };
-            count.fetch_add(1, Ordering::Relaxed);
+            if self.counts.writer_failed.load(Ordering::Relaxed) > 0 {
+                self.counts.failed.fetch_add(1, Ordering::Relaxed);
+            } else {
+                self.counts.drop_one(class);
+            }
         }
     }
 }

@@ -133,6 +133,7 @@ fn entry_value(entry: &CallEntry) -> Value {
             "budget": used.budget.to_string(),
             "weight": i64::from(used.weight),
             "used": i64::from(used.used),
+            "allowed": used.allowed.map_or(Value::Null, |allowed| i64::from(allowed).into()),
         }
     });
     let refusal = match &entry.end {
@@ -148,6 +149,7 @@ fn entry_value(entry: &CallEntry) -> Value {
         "path": entry.path.to_string(),
         "ip": entry.source.to_string(),
         "ipFoundBy": entry.found_by.to_string(),
+        "ipEntry": entry.ip_entry.as_ref().map_or(Value::Null, |entry| entry.to_string().into()),
         "proven": entry.proven,
         "clockMillis": entry.clock_us.map_or(Value::Null, |micros| Value::from(micros / 1000)),
         "weight": used,

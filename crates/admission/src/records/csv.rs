@@ -116,7 +116,7 @@ mod tests {
         assert!(line.starts_with("00000000-0000-0007-0000-000000000001,1700000000000123,12,"), "{line}");
         let escaped = r#""'=cmd|' /C calc'!A0,""x""\u{d}\u{a}\u{1b}[2J""#;
         assert_eq!(line.matches(escaped).count(), 2, "path and explanation: {line}");
-        let told = "-3000,\"'@ip\",1,5,rejected,\"'-1+1\",\\u{9}ip-not-allowed,-2015,\"'\u{ff1d}1+1\",";
+        let told = "-3000,\"'@ip\",1,5,1200,rejected,\"'-1+1\",\\u{9}ip-not-allowed,-2015,\"'\u{ff1d}1+1\",";
         assert!(line.contains(told), "{line}");
         assert!(!line.chars().any(char::is_control), "{line:?}");
     }

@@ -70,10 +70,11 @@ pub(super) mod tests {
             path: formula.into(),
             source: "192.0.2.7".parse().unwrap(),
             found_by: "+socket".into(),
+            ip_entry: Some("192.0.2.0/24".into()),
             proven: true,
             changes_state: false,
             clock_us: Some(-3000),
-            used: Some(UsedEntry { budget: "@ip".into(), weight: 1, used: 5 }),
+            used: Some(UsedEntry { budget: "@ip".into(), weight: 1, used: 5, allowed: Some(1200) }),
             end: EntryEnd::Rejected(Box::new(RefusalEntry {
                 stage: "-1+1".into(),
                 reason: "\tip-not-allowed".into(),

@@ -159,7 +159,7 @@ impl House {
         self.limiter.arrive(&routed, t)?;
         let shaped = check::shape(routed, &Rules::from(&UNLIMITED), t)?;
         let known = check::key(shaped, &self.keys, t)?;
-        let placed = check::ip(known)?;
+        let placed = check::ip(known, t)?;
         let timely = check::timing(placed, &self.replay, t)?;
         let ready = self.limiter.budget(timely, t)?;
         let proven = check::signature(ready, &Opener, &self.replay, t);

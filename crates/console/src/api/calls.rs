@@ -117,6 +117,8 @@ pub(crate) struct CallView {
     ip: String,
     /// How the address was found.
     ip_found_by: String,
+    /// The entry of the key's IP list that covers the address, `none`, or `unrestricted` for a key without a list.
+    ip_entry: Option<String>,
     /// Whether the signature held.
     proven: bool,
     /// The client's clock minus the server's.
@@ -138,6 +140,8 @@ pub(crate) struct WeightView {
     weight: u32,
     /// The weight used in its window, this call included.
     used: u32,
+    /// The weight that the window holds at most.
+    allowed: Option<u32>,
 }
 
 /// Why a call was refused.
@@ -187,12 +191,14 @@ impl From<CallEntry> for CallView {
             path: entry.path.into(),
             ip: entry.source.to_string(),
             ip_found_by: entry.found_by.into(),
+            ip_entry: entry.ip_entry.map(Into::into),
             proven: entry.proven,
             clock_millis: entry.clock_us.map(|micros| micros / 1000),
             weight: entry.used.map(|used| WeightView {
                 budget: used.budget.into(),
                 weight: used.weight,
                 used: used.used,
+                allowed: used.allowed,
             }),
             outcome,
             count: entry.count,

@@ -21,10 +21,11 @@ async fn console() -> Console {
         path: "/api/v3/account".into(),
         source: "192.0.2.7".parse().unwrap(),
         found_by: "socket".into(),
+        ip_entry: Some("192.0.2.0/24".into()),
         proven: true,
         changes_state: false,
         clock_us: Some(-3000),
-        used: Some(UsedEntry { budget: "ip".into(), weight: 20, used: 40 }),
+        used: Some(UsedEntry { budget: "ip".into(), weight: 20, used: 40, allowed: Some(1200) }),
         end: EntryEnd::Answered,
         count: 1,
     };
@@ -56,7 +57,8 @@ async fn an_owner_reads_own_calls_page_by_page() {
     assert_eq!(seen.len(), 10, "bob's is not among them");
     assert_eq!(seen[0]["outcome"], "rejected");
     assert_eq!(seen[0]["refusal"]["explanation"], "=HYPERLINK(\"http://example.com\")\u{1b}[2J");
-    assert_eq!(seen[1]["weight"], json!({ "budget": "ip", "weight": 20, "used": 40 }));
+    assert_eq!(seen[1]["weight"], json!({ "budget": "ip", "weight": 20, "used": 40, "allowed": 1200 }));
+    assert_eq!(seen[1]["ipEntry"], "192.0.2.0/24");
     let filtered = |filter: &str| {
         let path = format!("{CALLS}?{filter}");
         let alice = &alice;

@@ -12,11 +12,41 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::Refused;
+
+/// Why a request is not served.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Fault {
+    BareLf,
+    Fragment,
+    Length,
+}
+
+impl Fault {
+    /// What the caller is told.
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            Self::BareLf => "a line ends without CR",
+            Self::Fragment => "the target has a fragment",
+            Self::Length => "the length cannot be read",
+        }
+    }
+
+    /// As what it is counted.
+    pub(super) const fn why(self) -> Refused {
+        match self {
+            Self::BareLf => Refused::BareLf,
+            Self::Fragment => Refused::Target,
+            Self::Length => Refused::Length,
+        }
+    }
+}
+
 /// What the scanner saw of one request.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Head {
     /// Why the request is not served.
-    pub(super) fault: Option<&'static str>,
+    pub(super) fault: Option<Fault>,
     /// How long its target is.
     pub(super) target: usize,
     /// The query as sent, where the HTTP library was shown another: it does not take `"`.
@@ -109,7 +139,7 @@ impl Scanner {
 
     fn whole_line(&mut self) {
         let Some(line) = self.line.strip_suffix(b"\r\n") else {
-            self.head.fault = Some("a line ends without CR");
+            self.head.fault = Some(Fault::BareLf);
             return self.whole_head();
         };
         match (line, self.lines) {
@@ -120,7 +150,7 @@ impl Scanner {
                 let target = target(line);
                 self.head.target = target.len();
                 if target.contains(&b'#') {
-                    self.head.fault = Some("the target has a fragment");
+                    self.head.fault = Some(Fault::Fragment);
                 }
                 self.head.query = target
                     .iter()
@@ -133,7 +163,7 @@ impl Scanner {
                 Some((name, value)) if name.eq_ignore_ascii_case(b"content-length") => {
                     match (self.length, number(value)) {
                         (None, Some(length)) => self.length = Some(length),
-                        _ => self.head.fault = Some("the length cannot be read"),
+                        _ => self.head.fault = Some(Fault::Length),
                     }
                 }
                 Some((name, _)) if name.eq_ignore_ascii_case(b"transfer-encoding") => self.chunked = true,
@@ -251,7 +281,7 @@ mod tests {
         for size in 1..text.len() {
             assert_eq!(scanned(text, size), (whole.clone(), shown.clone()), "{text:?} in pieces of {size}");
         }
-        let told: Vec<_> = whole.iter().map(|head| (head.fault, head.target)).collect();
+        let told: Vec<_> = whole.iter().map(|head| (head.fault.map(Fault::text), head.target)).collect();
         assert_eq!(told, expected, "{text:?}");
         shown
     }
@@ -277,7 +307,11 @@ mod tests {
             ("GET /a HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n", "the length cannot be read"),
         ] {
             let (heads, _) = scanned(&format!("{head}{next}"), 7);
-            assert_eq!(heads.iter().map(|head| head.fault).collect::<Vec<_>>(), [Some(fault)], "{head:?}");
+            assert_eq!(
+                heads.iter().map(|head| head.fault.map(Fault::text)).collect::<Vec<_>>(),
+                [Some(fault)],
+                "{head:?}"
+            );
         }
         let (heads, _) = scanned(&format!("POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{next}"), 9);
         assert_eq!(heads.len(), 1);

@@ -3,12 +3,13 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use latchkey_gateway::edge::Refused;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::client::{PING, answer, connect, order, until_closed};
-use crate::stage::{PATIENCE, SHORT, is_read, open};
+use crate::stage::{Door, PATIENCE, SHORT, is_read, open};
 
 const TIME: &str = "GET /api/v3/time HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -38,7 +39,7 @@ async fn a_head_that_trickles_is_cut_off() {
     let stream = connect(&door, "GET /api/v3/ping HTTP/1.1\r\nHost: localhost\r\nX-A: ").await;
     let heard = trickle(stream).await;
     assert!(!heard.contains("200"), "{heard}");
-    assert_eq!(door.counters.protocol_errors.load(Ordering::Relaxed), 1);
+    assert_eq!(door.counters.refused(Refused::HeadTimeout), 1);
 }
 
 #[tokio::test]
@@ -56,7 +57,7 @@ async fn a_body_that_trickles_is_cut_off() {
     let door = open(|settings| settings.body_timeout = SHORT).await;
     let heard = trickle(connect(&door, &order(6000)).await).await;
     assert!(heard.starts_with("HTTP/1.1 408"), "{heard}");
-    assert_eq!(door.counters.refused.load(Ordering::Relaxed), 1);
+    assert_eq!(door.counters.refused(Refused::BodyTimeout), 1);
 }
 
 #[tokio::test]
@@ -169,7 +170,7 @@ async fn a_reader_that_does_not_read_is_cut_off() {
     // Ends when the server closes: it reads no more while its answers wait.
     let asking = async { while deaf.write_all(many.as_bytes()).await.is_ok() {} };
     timeout(12 * PATIENCE, asking).await.expect("the server gives up");
-    assert_eq!(door.counters.protocol_errors.load(Ordering::Relaxed), 1);
+    assert_eq!(door.counters.refused(Refused::Broken), 1);
 }
 
 #[tokio::test]
@@ -181,6 +182,7 @@ async fn an_address_holds_so_many_connections() {
     answer(&mut second).await;
     let mut third = connect(&door, PING).await;
     assert_eq!(until_closed(&mut third).await, "", "a third connection was served");
+    assert_eq!(door.counters.refused(Refused::Connections), 1);
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, 9], 0).into()).unwrap();
     let mut neighbour = socket.connect(door.at).await.unwrap();
@@ -213,4 +215,62 @@ async fn what_can_be_read_in_two_ways_is_refused_and_nothing_behind_it_is_served
         assert_eq!(heard.matches("HTTP/1.1 ").count(), 1, "{head:?}: {heard}");
     }
     assert!(!door.records.lock().unwrap().iter().any(is_read));
+}
+
+/// Sends what is refused before the line, and expects the status that is told (none: the connection ends) and the
+/// one reason that is counted. It is nobody's call: it has no key.
+async fn check(door: &Door, request: &str, status: &str, why: Refused) {
+    let before: Vec<u64> = Refused::ALL.iter().map(|why| door.counters.refused(*why)).collect();
+    let mut stream = connect(door, request).await;
+    stream.shutdown().await.unwrap();
+    let heard = until_closed(&mut stream).await;
+    assert!(heard.starts_with(status), "{request:?}: {heard}");
+    let counted = || -> Vec<Refused> {
+        let more = Refused::ALL.iter().zip(&before).map(|(why, before)| (*why, door.counters.refused(*why) - before));
+        more.flat_map(|(why, times)| (0..times).map(move |_| why)).collect()
+    };
+    // The count may follow the end of the connection.
+    let late = async {
+        while counted().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, late).await.unwrap_or_else(|_| panic!("{request:?} is not counted"));
+    let counted = counted();
+    assert_eq!(counted, [why], "{request:?}");
+    assert!(door.records.lock().unwrap().iter().all(|record| record.key.is_none()), "{request:?}");
+}
+
+#[tokio::test]
+async fn each_refusal_of_the_door_is_counted_by_its_reason() {
+    let door = open(|_| {}).await;
+    let bad = "HTTP/1.1 400";
+    let ping = |head: &str| format!("GET /api/v3/ping HTTP/1.1\r\n{head}\r\n");
+    let post = |head: &str| format!("POST /api/v3/order HTTP/1.1\r\nHost: localhost\r\n{head}\r\n");
+    check(&door, &ping("Host: localhost\n"), bad, Refused::BareLf).await;
+    check(&door, "GET http://localhost/api/v3/ping HTTP/1.1\r\nHost: localhost\r\n\r\n", bad, Refused::Target).await;
+    check(&door, "GET /api/v3/ping#x HTTP/1.1\r\nHost: localhost\r\n\r\n", bad, Refused::Target).await;
+    check(&door, "GET /api/v3/ping HTTP/1.0\r\nHost: localhost\r\n\r\n", "HTTP/1.0 400", Refused::Version).await;
+    check(&door, &ping(""), bad, Refused::Host).await;
+    check(&door, &ping("Host: localhost\r\nHost: localhost\r\n"), bad, Refused::Host).await;
+    check(&door, &ping("Host: elsewhere\r\n"), "HTTP/1.1 421", Refused::WrongHost).await;
+    check(&door, &post("Content-Length: 0\r\nContent-Length: 0\r\n"), bad, Refused::Length).await;
+    let chunked = post("Transfer-Encoding: chunked\r\n") + "0\r\n\r\n";
+    check(&door, &chunked, "HTTP/1.1 411", Refused::TransferEncoding).await;
+    let packed = post("Content-Encoding: gzip\r\nContent-Length: 2\r\n") + "a=";
+    check(&door, &packed, "HTTP/1.1 415", Refused::ContentEncoding).await;
+    check(&door, &ping("Host: localhost\r\nContent-Length: 99999999\r\n"), "HTTP/1.1 413", Refused::BodyTooLarge).await;
+    check(&door, &ping("Host: localhost\r\nX\0: 1\r\n"), bad, Refused::Head).await;
+    check(&door, "\x16\x03\x01 GET", bad, Refused::Head).await;
+    let long = format!("Host: localhost\r\nX: {}\r\n", "a".repeat(17 << 10));
+    check(&door, &ping(&long), "HTTP/1.1 431", Refused::HeadTooLarge).await;
+    let many = format!("Host: localhost\r\n{}", "X: 1\r\n".repeat(70));
+    check(&door, &ping(&many), "HTTP/1.1 431", Refused::HeadTooLarge).await;
+}
+
+#[test]
+fn names_of_reasons_are_unique() {
+    let names: std::collections::BTreeSet<_> = Refused::ALL.iter().map(|why| why.name()).collect();
+    assert_eq!(names.len(), Refused::ALL.len());
+    assert!(Refused::ALL.iter().enumerate().all(|(number, why)| *why as usize == number));
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use latchkey_admission::ports::Clock as _;
+use latchkey_admission::trail::IpMatch;
 use latchkey_client::call::{Limits, Policy};
 use latchkey_client::client::Client;
 use latchkey_client::outcome::{Answer, Outcome, Refusal};
@@ -123,11 +124,18 @@ fn refusal(
         writeln!(out, "{found}")?;
         return Ok(true);
     }
+    tell_refusal(&found, out)?;
+    Ok(true)
+}
+
+fn tell_refusal(found: &Value, out: &mut dyn Write) -> anyhow::Result<()> {
     let refusal = found.get("refusal").unwrap_or(&Value::Null);
     let rows = [
         ("time", time(found.get("time"))),
-        ("call", format!("{} {}", text(&found, "method"), text(&found, "path"))),
-        ("from", format!("{} (found by {})", text(&found, "ip"), text(&found, "ipFoundBy"))),
+        ("call", format!("{} {}", text(found, "method"), text(found, "path"))),
+        ("from", format!("{} (found by {})", text(found, "ip"), text(found, "ipFoundBy"))),
+        ("ip list", ip_list(found)),
+        ("weight", weight(found.get("weight").unwrap_or(&Value::Null))),
         ("refused at", text(refusal, "stage")),
         ("reason", text(refusal, "reason")),
         ("told", format!("{} {}", text(refusal, "code"), text(refusal, "msg"))),
@@ -138,7 +146,7 @@ fn refusal(
         writeln!(out, "{name:<11} {}", Printable(value))?;
     }
     writeln!(out, "{:<11} {}", "to fix", Printable(&text(refusal, "explanation")))?;
-    Ok(true)
+    Ok(())
 }
 
 /// Checks clock, address, key state, permissions, limits and signature with one signed call.
@@ -263,6 +271,26 @@ fn text(value: &Value, name: &str) -> String {
     }
 }
 
+/// What the key's IP list said of the address.
+fn ip_list(call: &Value) -> String {
+    match text(call, "ipEntry").as_str() {
+        "" => String::new(),
+        IpMatch::UNRESTRICTED => "the key has none".to_owned(),
+        IpMatch::NO_ENTRY => "no entry covers the address".to_owned(),
+        entry => format!("{entry} covers the address"),
+    }
+}
+
+/// What the call weighed, and what was used and allowed in its window.
+fn weight(weight: &Value) -> String {
+    if weight.is_null() {
+        return String::new();
+    }
+    let [budget, own, used, allowed] = ["budget", "weight", "used", "allowed"].map(|name| text(weight, name));
+    let of = if allowed.is_empty() { String::new() } else { format!(" of {allowed}") };
+    format!("{own}; {used}{of} used in its window ({budget})")
+}
+
 fn time(millis: Option<&Value>) -> String {
     let stamp = millis.and_then(Value::as_i64).and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
     stamp.map(|stamp| stamp.to_string()).unwrap_or_default()
@@ -277,6 +305,7 @@ fn clock(ahead_ms: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use latchkey_admission::records::columns::steers;
     use serde_json::json;
 
     use super::*;
@@ -288,6 +317,33 @@ mod tests {
         for text in ["5f0c9d3e-8b1a-4c77-0000-0000000000; x", "$(id)", "", "5f0c9d3e\u{1b}[2J-4c77-0000-00000000002a"] {
             assert_eq!(shown_id(Some(text)), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_owner_sees_what_the_server_saw() {
+        let found = json!({ "ipEntry": "192.0.2.0/24", "weight": { "budget": "ip", "weight": 20, "used": 40, "allowed": 1200 } });
+        assert_eq!(ip_list(&found), "192.0.2.0/24 covers the address");
+        assert_eq!(weight(&found["weight"]), "20; 40 of 1200 used in its window (ip)");
+        assert_eq!(ip_list(&json!({ "ipEntry": "none" })), "no entry covers the address");
+        assert_eq!(ip_list(&json!({ "ipEntry": "unrestricted" })), "the key has none");
+        let early = json!({ "ipEntry": null, "weight": null });
+        assert_eq!((ip_list(&early), weight(&early["weight"])), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn a_hostile_record_does_not_steer_the_terminal() {
+        let found = json!({
+            "time": 0, "method": "GET", "path": "/a\u{1b}[2J", "ip": "192.0.2.7", "ipFoundBy": "socket\r",
+            "ipEntry": "\u{9b}2J", "weight": { "budget": "\u{7}", "weight": 1, "used": 1, "allowed": 2 },
+            "refusal": { "stage": "\u{1b}c", "reason": "\u{202e}", "code": -1, "msg": "\u{1b}]0;t\u{7}",
+                "explanation": "\u{1b}[31m", "payload": "\u{8}" },
+        });
+        let mut out = Vec::new();
+        tell_refusal(&found, &mut out).unwrap();
+        let told = String::from_utf8(out).unwrap();
+        assert_eq!(told.lines().count(), 10, "{told}");
+        assert!(!told.chars().any(|character| character != '\n' && steers(character)), "{told:?}");
+        assert!(told.contains(r"\u{1b}]0;t\u{7}") && told.contains(r"\u{202e}"), "{told}");
     }
 
     #[test]

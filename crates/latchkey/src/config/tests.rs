@@ -104,6 +104,23 @@ fn flags_win_over_the_file() {
     assert_eq!(config.listeners.ops.to_string(), "127.0.0.1:8702");
 }
 
+#[test]
+fn records_are_kept_as_configured() {
+    let text = format!(
+        "{GOOD}\n[records]\nqueue = 4096\nflush_ms = 100\nsegment_mib = 8\nproven_days = 30\nproven_mib = 1024\n\
+         unproven_days = 2\nunproven_mib = 64\nunproven_per_minute = 5\nreads_percent = 60\nunproven_percent = 20\n"
+    );
+    let records = parse(&text).unwrap().records;
+    assert_eq!((records.queue, records.flush_every.as_millis(), records.segment_bytes), (4096, 100, 8 << 20));
+    assert_eq!((records.proven.age.as_secs(), records.proven.bytes), (30 * 86_400, 1 << 30));
+    assert_eq!((records.unproven.age.as_secs(), records.unproven.bytes), (2 * 86_400, 64 << 20));
+    assert_eq!(records.unproven_per_key, 5);
+    let shares = records.shares;
+    assert_eq!((shares.changes, shares.reads, shares.unproven), (100, 60, 20));
+    let usual = parse(GOOD).unwrap();
+    assert_eq!(usual.records, RecordSettings::new(&usual.data_dir.join("calls")));
+}
+
 /// Replaces one piece of the good file and expects the problem.
 fn check(from: &str, to: &str, expected: &str) {
     assert!(GOOD.contains(from), "{from}");
@@ -136,6 +153,14 @@ fn a_problem_names_file_line_and_field() {
     check("enabled = true", "enabled = true\nenabled = true", "c.toml:33:1: [sandbox] enabled: duplicate key");
     check("user = \"latchkey\"\n", "", "c.toml:42:1: [mail]: `user` and `password_file` belong together");
     check("[\"send-sms\", \"--quiet\"]", "[]", "c.toml:48:1: [sms]: `command` names no program");
+    let records = |fields: &str, expected: &str| check("[log]", &format!("[records]\n{fields}\n[log]"), expected);
+    records("queue = 10", "c.toml:40:9: [records] queue: must be 1024 to 4194304");
+    records("flush_ms = 0", "c.toml:40:12: [records] flush_ms: must be 10 to 10000");
+    records("reads_percent = 101", "c.toml:40:17: [records] reads_percent: must be 1 to 100");
+    records("reads_percent = 40", "c.toml:40:17: [records] reads_percent: `unproven_percent` is at most");
+    records("proven_mib = 32", "c.toml:40:14: [records] proven_mib: must be at least 4 times `segment_mib`");
+    records("proven_days = 0", "c.toml:40:15: [records] proven_days: must be 1 to 3650");
+    records("que = 4096", "c.toml:40:1: [records] que: unknown field");
     check("[log]", "[log", "c.toml:39:5: [log: unclosed table");
 }
 

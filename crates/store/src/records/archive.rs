@@ -14,13 +14,13 @@ use latchkey_admission::records::{CallEntry, CallQuery};
 use latchkey_protocol::{KeyId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::RecordsError;
+use super::{RecordsError, format};
 use crate::crc32c::checksum;
 use crate::folder::{self, FolderError};
 use crate::segments;
 
 const MAGIC: [u8; 4] = *b"LKCR";
-const FORMAT: u16 = 1;
+const FORMAT: u16 = format::FORMAT as u16;
 const PREAMBLE: usize = 16;
 /// The longest head that is read, in bytes.
 const HEAD_MAX: usize = 16 << 20;
@@ -66,6 +66,7 @@ pub(super) struct Block {
 pub(super) struct Archive {
     path: PathBuf,
     bytes: u64,
+    format: u16,
     head: Head,
     /// Where the blocks start.
     blocks_at: u64,
@@ -87,6 +88,9 @@ impl Archive {
         if found > FORMAT {
             return Err(RecordsError::Newer { path: path.to_owned(), found });
         }
+        if found == 0 {
+            return Err(damaged("the header has an unknown format"));
+        }
         let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
         if length > HEAD_MAX || length as u64 > bytes {
             return Err(damaged("the length of the index is out of bounds"));
@@ -97,7 +101,7 @@ impl Archive {
             return Err(damaged("the index does not match its checksum"));
         }
         let head = postcard::from_bytes(&head).map_err(|_| damaged("the index is not readable"))?;
-        Ok(Self { path: path.to_owned(), bytes, head, blocks_at: (PREAMBLE + length) as u64 })
+        Ok(Self { path: path.to_owned(), bytes, format: found, head, blocks_at: (PREAMBLE + length) as u64 })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -146,7 +150,7 @@ impl Archive {
             return Err(damaged("a block does not match its checksum"));
         }
         let plain = zstd::bulk::decompress(&packed, BLOCK_MAX).map_err(|_| damaged("a block cannot be unpacked"))?;
-        postcard::from_bytes(&plain).map_err(|_| damaged("a block is not readable"))
+        format::decode_block(self.format, &plain).ok_or_else(|| damaged("a block is not readable"))
     }
 }
 
@@ -163,10 +167,15 @@ fn overlaps(query: &CallQuery, from: Timestamp, until: Timestamp) -> bool {
         && query.before.is_none_or(|before| from <= before.at)
 }
 
-/// Makes an archive of a closed segment; `None` when nothing of it is readable by this program.
-pub(super) fn write(segment: &Path, origin: Origin, target: &Path) -> Result<Option<Archive>, RecordsError> {
+/// Makes an archive of a closed segment, whose records `decode` reads; `None` when it can read none of them.
+pub(super) fn write(
+    segment: &Path,
+    origin: Origin,
+    decode: fn(&[u8]) -> Option<CallEntry>,
+    target: &Path,
+) -> Result<Option<Archive>, RecordsError> {
     let mut entries: Vec<CallEntry> = Vec::new();
-    segments::scan_file(segment, origin.first, &mut |_, bytes| entries.extend(postcard::from_bytes(bytes).ok()))?;
+    segments::scan_file(segment, origin.first, &mut |_, bytes| entries.extend(decode(bytes)))?;
     let (Some(from), Some(until)) =
         (entries.iter().map(|entry| entry.at).min(), entries.iter().map(|entry| entry.at).max())
     else {
@@ -178,7 +187,7 @@ pub(super) fn write(segment: &Path, origin: Origin, target: &Path) -> Result<Opt
     let failed = |what| RecordsError::Damaged { path: target.to_owned(), what };
     let (mut blocks, mut packed) = (Vec::new(), Vec::new());
     for chunk in entries.chunks(BLOCK_RECORDS) {
-        let plain = postcard::to_stdvec(chunk).map_err(|_| failed("a block cannot be written"))?;
+        let plain = format::encode_block(chunk).ok_or_else(|| failed("a block cannot be written"))?;
         let bytes = zstd::bulk::compress(&plain, LEVEL).map_err(|_| failed("a block cannot be packed"))?;
         let times = || chunk.iter().map(|entry| entry.at);
         blocks.push(Block {

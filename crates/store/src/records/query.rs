@@ -5,8 +5,8 @@ use std::io;
 
 use latchkey_admission::records::{CallEntry, CallPage, CallQuery, Cursor, PAGE_MAX};
 
-use super::RecordsError;
 use super::shelf::Shelf;
+use super::{RecordsError, format};
 use crate::folder::FolderError;
 use crate::segments::{self, SegmentError};
 
@@ -34,7 +34,7 @@ fn find_once(shelves: &[Shelf], query: &CallQuery) -> Result<CallPage, RecordsEr
         for (first, path) in open.iter().rev() {
             segments::scan_file(path, *first, &mut |_, bytes| {
                 // A record that this program does not understand is not one that it looks for.
-                let entry = postcard::from_bytes::<CallEntry>(bytes).ok();
+                let entry = format::decode(bytes);
                 found.extend(entry.filter(|entry| query.matches(entry)));
             })?;
         }

@@ -14,7 +14,7 @@ use latchkey_protocol::Timestamp;
 use super::budget::{Budget, Verdict};
 use super::payloads::Payloads;
 use super::shelf::{Open, Shelf};
-use super::{RecordCounts, RecordSettings, RecordsError};
+use super::{RecordCounts, RecordSettings, RecordsError, format};
 
 /// What the thread is sent.
 pub(super) enum Message {
@@ -30,6 +30,9 @@ pub(super) enum Message {
 const GATHERED_MAX: u64 = 8192;
 /// How often old archives are looked for, in microseconds.
 const THIN_EVERY: i64 = 60_000_000;
+
+/// How often it is told that records cannot be written, in microseconds.
+const TELL_EVERY: i64 = 60_000_000;
 
 /// The state of the thread.
 pub(super) struct Writer {
@@ -48,6 +51,16 @@ pub(super) struct Writer {
 struct Class {
     journal: Option<Open>,
     gathered: u64,
+    trouble: Option<Trouble>,
+    /// When closed segments are archived again after that failed.
+    archive_at: Timestamp,
+}
+
+/// That a class cannot be written: it is told at once, once a minute, and at its end.
+struct Trouble {
+    /// Records lost since it began.
+    lost: u64,
+    told: Timestamp,
 }
 
 impl Writer {
@@ -60,8 +73,9 @@ impl Writer {
         payloads: Arc<Payloads>,
     ) -> Self {
         let budget = Budget::new(settings.unproven_per_key);
-        let classes = journals.map(|journal| Class { journal: Some(journal), gathered: 0 });
         let now = clock.now();
+        let classes =
+            journals.map(|journal| Class { journal: Some(journal), gathered: 0, trouble: None, archive_at: now });
         Self { settings, clock, shelves, classes, budget, counts, payloads, flushed: now, thinned: now }
     }
 
@@ -119,7 +133,7 @@ impl Writer {
 
     fn keep(&mut self, class: usize, entry: CallEntry) {
         let Some(class) = self.classes.get_mut(class) else { return };
-        let appended = class.journal.as_mut().zip(postcard::to_stdvec(&entry).ok()).is_some_and(|(journal, bytes)| {
+        let appended = class.journal.as_mut().zip(format::encode(&entry)).is_some_and(|(journal, bytes)| {
             let next = journal.segments.next_sequence();
             journal.segments.append(next, &bytes).is_ok()
         });
@@ -127,6 +141,9 @@ impl Writer {
             class.gathered += 1;
         } else {
             count(&self.counts.failed, 1);
+            if let Some(trouble) = &mut class.trouble {
+                trouble.lost += 1;
+            }
         }
     }
 
@@ -138,15 +155,18 @@ impl Writer {
         for (class, shelf) in self.classes.iter_mut().zip(&*self.shelves) {
             let gathered = std::mem::take(&mut class.gathered);
             match class.write(shelf, gathered > 0) {
-                Ok(()) => count(&self.counts.kept, gathered),
+                Ok(()) => {
+                    count(&self.counts.kept, gathered);
+                    class.wrote(shelf, gathered > 0, now);
+                }
                 Err(error) => {
-                    // The journal is opened anew at the next flush, which cuts what is torn.
-                    class.journal = None;
                     count(&self.counts.failed, gathered);
-                    tracing::error!(%error, lost = gathered, "call records cannot be written; calls go on without them");
+                    class.failed(&error, gathered, now);
                 }
             }
         }
+        let failing = self.classes.iter().any(|class| class.trouble.is_some());
+        self.counts.failing.store(failing, Ordering::Relaxed);
         self.flushed = now;
         if now.micros_since(self.thinned) >= THIN_EVERY {
             self.thinned = now;
@@ -168,6 +188,32 @@ impl Class {
                 self.journal = Some(shelf.journal()?);
                 Ok(())
             }
+        }
+    }
+
+    /// Ends what trouble there was, once something was written, and archives what was closed.
+    fn wrote(&mut self, shelf: &Shelf, something: bool, now: Timestamp) {
+        if let Some(trouble) = self.trouble.take_if(|_| something) {
+            tracing::warn!(lost = trouble.lost, "call records are written again");
+        }
+        let Some(journal) = self.journal.as_mut().filter(|_| now >= self.archive_at) else { return };
+        if let Err(error) = shelf.archive_closed(journal) {
+            // What is closed is kept, and is tried again: it takes more space until then.
+            self.archive_at = now.plus_micros(THIN_EVERY);
+            tracing::error!(error = &error as &dyn std::error::Error, "call records cannot be compressed");
+        }
+    }
+
+    /// The journal is opened anew at the next flush, which cuts what is torn.
+    fn failed(&mut self, error: &RecordsError, lost: u64, now: Timestamp) {
+        self.journal = None;
+        let is_new = self.trouble.is_none();
+        let trouble = self.trouble.get_or_insert(Trouble { lost: 0, told: now });
+        trouble.lost += lost;
+        if is_new || now.micros_since(trouble.told) >= TELL_EVERY {
+            trouble.told = now;
+            let (error, lost) = (error as &dyn std::error::Error, trouble.lost);
+            tracing::error!(error, lost, "call records cannot be written; calls go on without them");
         }
     }
 }

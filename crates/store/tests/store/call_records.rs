@@ -8,11 +8,11 @@ use std::time::Duration;
 use latchkey_admission::call::{FoundBy, RequestIds, Transport};
 use latchkey_admission::ports::{CallLog, Clock, Recorder};
 use latchkey_admission::records::{CallEntry, CallQuery, Cursor, EntryEnd};
-use latchkey_admission::trail::{CallRecord, End};
+use latchkey_admission::trail::{CallRecord, End, IpMatch, Used};
 use latchkey_admission::{Reason, Rejection, Stage};
-use latchkey_protocol::catalog::{Catalog, Endpoint};
+use latchkey_protocol::catalog::{Budget, Catalog, Endpoint};
 use latchkey_protocol::{AccountId, KeyId, Timestamp};
-use latchkey_store::records::{Keep, RecordSettings, Records};
+use latchkey_store::records::{Class, Keep, RecordSettings, Records, Shares};
 
 /// A clock that stands still until it is moved.
 #[derive(Default)]
@@ -64,6 +64,7 @@ impl Calls {
             took_us: 12,
             peer: "192.0.2.7".parse().unwrap(),
             found_by: FoundBy::Socket,
+            ip: Some(IpMatch::NoEntry),
             row: Some(row("/api/v3/account")),
             api_key: None,
             key: Some((account, KeyId(key))),
@@ -159,7 +160,7 @@ fn records_survive_the_end_of_the_process_and_a_torn_end_is_cut() {
             clock.forward(1);
         }
         drop(calls);
-        let open = folder.path().join("proven/open-00000000000000000001.journal");
+        let open = folder.path().join("proven/open-00000000000000000001.records");
         let mut segments: Vec<_> = std::fs::read_dir(&open).unwrap().map(|entry| entry.unwrap().path()).collect();
         segments.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
         segments.sort();
@@ -284,9 +285,83 @@ fn old_archives_are_removed_by_age_and_by_size() {
 fn a_full_queue_drops_what_matters_least_and_counts_it() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Hands::at(1_000_000);
-    let calls = Calls::open(folder.path(), &clock, |settings| settings.queue = 0);
-    calls.records.record(calls.proven(ALICE, 1));
-    assert_eq!(calls.records.counts().dropped.load(Ordering::Relaxed), 1);
+    let dropped = |shares: Shares| {
+        let calls = Calls::open(&folder.path().join(format!("{shares:?}")), &clock, |settings| {
+            (settings.queue, settings.shares) = (1, shares);
+        });
+        calls.records.record(calls.forged(ALICE, 1));
+        calls.records.flush();
+        calls.records.record(calls.proven(ALICE, 1));
+        calls.records.flush();
+        calls.records.record(CallRecord { row: Some(order()), ..calls.proven(ALICE, 1) });
+        calls.records.flush();
+        Class::ALL.map(|class| calls.records.counts().dropped(class))
+    };
+    // Of a queue of one, every share below the whole is nothing.
+    assert_eq!(dropped(Shares { changes: 100, reads: 75, unproven: 50 }), [1, 1, 0]);
+    assert_eq!(dropped(Shares { changes: 100, reads: 100, unproven: 50 }), [1, 0, 0]);
+    assert_eq!(dropped(Shares { changes: 100, reads: 100, unproven: 100 }), [0, 0, 0]);
+    assert_eq!(dropped(Shares { changes: 99, reads: 75, unproven: 50 }), [1, 1, 1]);
+}
+
+fn order() -> &'static Endpoint {
+    Catalog::rows().find(|row| row.path == "/api/v3/order" && row.changes_state).unwrap()
+}
+
+#[test]
+fn a_record_tells_what_was_used_and_allowed_and_which_entry_covered_the_caller() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Hands::at(1_000_000);
+    let calls = Calls::open(folder.path(), &clock, small);
+    let used = Used { budget: Budget::Ip, weight: 20, used: 40, limit: 1200, window: 1 };
+    calls.records.record(CallRecord { used: Some(used), ..calls.proven(ALICE, 1) });
+    calls.records.flush();
+    let found = calls.all(CallQuery::of(ALICE)).remove(0);
+    assert_eq!(found.ip_entry.as_deref(), Some("none"));
+    let used = found.used.unwrap();
+    assert_eq!((&*used.budget, used.weight, used.used, used.allowed), ("ip", 20, 40, Some(1200)));
+}
+
+/// Copies a folder of the test data, so that it can be written to.
+fn copied(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (path, name) = (entry.as_ref().unwrap().path(), entry.as_ref().unwrap().file_name());
+        if path.is_dir() {
+            copied(&path, &to.join(name));
+        } else {
+            std::fs::copy(&path, to.join(name)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn format_1_is_read_and_a_newer_one_is_refused() {
+    let first = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/calls-format-1");
+    let folder = tempfile::tempdir().unwrap();
+    copied(&first, folder.path());
+    let clock = Hands::at(1_700_001_000);
+    for run in 0..2 {
+        let calls = Calls::open(folder.path(), &clock, small);
+        let found = calls.all(CallQuery::of(ALICE));
+        assert_eq!(found.len(), 21 + run, "two archives and two journals");
+        let old = found.last().unwrap();
+        assert_eq!(
+            (old.at, &*old.path, old.proven),
+            (Timestamp::from_micros(1_700_000_000_000_000), "/api/v3/account", true)
+        );
+        let used = old.used.as_ref().unwrap();
+        assert_eq!((used.weight, used.used, used.allowed, &old.ip_entry), (20, 20, None, &None));
+        assert_eq!(found[run].end.name(), "rejected");
+        assert!(!folder.path().join("proven/open-00000000000000000001.journal").exists());
+        calls.records.record(calls.proven(ALICE, 1));
+    }
+    let archive = folder.path().join("proven/calls-00000000000000000001.lkc");
+    let mut bytes = std::fs::read(&archive).unwrap();
+    bytes[4] = 3;
+    std::fs::write(&archive, bytes).unwrap();
+    let refused = Records::open(RecordSettings::new(folder.path()), clock).map(drop).unwrap_err().to_string();
+    assert!(refused.contains("calls-00000000000000000001.lkc") && refused.contains("format 3"), "{refused}");
 }
 
 #[test]
@@ -302,11 +377,13 @@ fn files_that_cannot_be_written_are_told_and_used_again_when_they_can() {
     assert_eq!(calls.records.counts().failed.load(Ordering::Relaxed), 1);
     std::fs::remove_file(&proven).unwrap();
     std::fs::create_dir(&proven).unwrap();
+    assert!(calls.records.counts().failing.load(Ordering::Relaxed));
     // The first flush opens the files again, the second writes to them.
     calls.records.flush();
     calls.records.record(calls.proven(ALICE, 1));
     calls.records.flush();
     assert_eq!(calls.all(CallQuery::of(ALICE)).len(), 1);
+    assert!(!calls.records.counts().failing.load(Ordering::Relaxed));
 }
 
 #[test]
@@ -351,6 +428,6 @@ fn records_that_a_failed_writer_does_not_take_are_lost_and_not_dropped() {
         records.record(calls.proven(ALICE, 1));
     }
     let counts = records.counts();
-    assert_eq!((count(&counts.kept), count(&counts.dropped)), (1, 0));
+    assert_eq!((count(&counts.kept), Class::ALL.map(|class| counts.dropped(class))), (1, [0; 3]));
     assert!(count(&counts.failed) >= 10);
 }

@@ -96,7 +96,7 @@ impl House {
         let routed = check::route(&raw, &self.catalog, trail)?;
         self.limiter.arrive(&routed, trail)?;
         let known = check::key(check::shape(routed, &self.rules, trail)?, &self.live, trail)?;
-        let timely = check::timing(check::ip(known)?, &self.replay, trail)?;
+        let timely = check::timing(check::ip(known, trail)?, &self.replay, trail)?;
         let ready = self.limiter.budget(timely, trail)?;
         let proven = self.limiter.verified(check::signature(ready, &Still, &self.replay, trail), trail)?;
         let whole = check::parameters(check::permission(proven)?)?;

@@ -301,7 +301,7 @@ impl House {
         self.limiter.arrive(&routed, &mut trail)?;
         let shaped = check::shape(routed, &Rules::from(&self.policy), &mut trail)?;
         let known = check::key(shaped, self.keys.as_ref(), &mut trail)?;
-        let placed = check::ip(known)?;
+        let placed = check::ip(known, &mut trail)?;
         let timely = check::timing(placed, &self.replay, &mut trail)?;
         let ready = self.limiter.budget(timely, &mut trail)?;
         let proven = check::signature(ready, self.keys.as_ref(), &self.replay, &mut trail);
