@@ -52,6 +52,8 @@ pub struct Plan {
     pub key_file: PathBuf,
     /// The file with the key that signs audit heads.
     pub audit_key_file: PathBuf,
+    /// The public halves of the keys that signed them before.
+    pub audit_former_keys: Vec<PathBuf>,
     /// Whether missing key files are made; only the demo may.
     pub create_key_files: bool,
     /// The numbers in force.
@@ -157,7 +159,10 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
         audit_key::read(&plan.audit_key_file)
     }
     .context("the audit key cannot be read")?;
-    let public = audit_key.public_key().context("the audit key has no public half")?;
+    let mut public = vec![audit_key.public_key().context("the audit key has no public half")?];
+    for file in &plan.audit_former_keys {
+        public.push(crate::cli::audit::public_key(file).context("a former audit key cannot be used")?);
+    }
     store.verify_tail(&public).await.context("the audit chain does not hold")?;
 
     let (exchange, sequencing) = {

@@ -117,6 +117,9 @@ pub struct Keys {
     /// The file with the Ed25519 key that signs the heads of the audit chain, as `latchkey keygen --type ed25519` makes
     /// it: mode 0600, outside the data folder.
     pub audit_key_file: PathBuf,
+    /// The public halves, PEM, of audit keys that signed heads before this one; the newest head may still be theirs.
+    #[serde(default)]
+    pub audit_former_keys: Vec<PathBuf>,
 }
 
 /// Where admitted calls go.
@@ -236,6 +239,7 @@ impl Config {
             keys: Keys {
                 encryption_key_file: path(file.keys.encryption_key_file),
                 audit_key_file: path(file.keys.audit_key_file),
+                audit_former_keys: file.keys.audit_former_keys.into_iter().map(path).collect(),
             },
             venue: file.venue,
             sandbox: file.sandbox,

@@ -76,6 +76,7 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
     let plan = Plan {
         key_file: dir.join("key-encryption.key"),
         audit_key_file: dir.join("audit.pem"),
+        audit_former_keys: Vec::new(),
         create_key_files: true,
         policy,
         tiers: world.tiers(),

@@ -89,6 +89,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         records: config.records,
         key_file: config.keys.encryption_key_file.clone(),
         audit_key_file: config.keys.audit_key_file.clone(),
+        audit_former_keys: config.keys.audit_former_keys.clone(),
         create_key_files: false,
         policy: config.policy,
         tiers: config.tiers,

@@ -76,9 +76,9 @@ struct Verify {
     #[arg(long, value_name = "HEAD")]
     head: String,
 
-    /// The public key of the audit key, PEM
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    /// The public key of the audit key, PEM; given again for each further key that the head may be signed with
+    #[arg(long, value_name = "FILE", required = true)]
+    key: Vec<PathBuf>,
 }
 
 /// Does what the verb says; a refusal, or a chain that does not hold, is told on standard error (exit status 1).
@@ -126,10 +126,9 @@ fn print(args: &Head, what: &str, out: &mut dyn Write) -> anyhow::Result<()> {
 
 fn hold(args: &Verify, out: &mut dyn Write) -> anyhow::Result<()> {
     let head = head(&args.head)?;
-    let pem = std::fs::read_to_string(&args.key).with_context(|| format!("cannot read `{}`", args.key.display()))?;
-    let key = PublicKey::parse(&pem).with_context(|| format!("`{}` is not a public key", args.key.display()))?;
+    let keys = args.key.iter().map(|file| public_key(file)).collect::<anyhow::Result<Vec<_>>>()?;
     let file = File::open(&args.file).with_context(|| format!("cannot read `{}`", args.file.display()))?;
-    let verified = export::verify(BufReader::new(file), &head, &key)
+    let verified = export::verify(BufReader::new(file), &head, &keys)
         .with_context(|| format!("`{}` does not hold", args.file.display()))?;
     writeln!(out, "holds: {} records, the last is {}", verified.records, verified.last)?;
     if verified.behind_head > 0 {
@@ -137,6 +136,15 @@ fn hold(args: &Verify, out: &mut dyn Write) -> anyhow::Result<()> {
         writeln!(out, "the last {later} are chained to the head but not signed by it: hold them against a newer head")?;
     }
     Ok(())
+}
+
+/// A public key from its PEM file.
+///
+/// # Errors
+/// A file that cannot be read, or holds something else.
+pub(crate) fn public_key(file: &Path) -> anyhow::Result<PublicKey> {
+    let pem = std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+    PublicKey::parse(&pem).with_context(|| format!("`{}` is not a public key", file.display()))
 }
 
 /// The head that was given, or the last line of the file that it names.

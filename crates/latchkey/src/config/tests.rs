@@ -25,6 +25,7 @@ listen = "127.0.0.1:8702"
 [keys]
 encryption_key_file = "/etc/latchkey/kek"
 audit_key_file = "audit.pem"
+audit_former_keys = ["audit-1.pub.pem"]
 
 [venue]
 kind = "embedded"
@@ -70,6 +71,7 @@ fn every_field_arrives() {
     assert_eq!(config.console.origin.to_string(), "https://console.example.com");
     assert_eq!(config.keys.encryption_key_file, Path::new("/etc/latchkey/kek"));
     assert_eq!(config.keys.audit_key_file, Path::new("/etc/l/audit.pem"));
+    assert_eq!(config.keys.audit_former_keys, [Path::new("/etc/l/audit-1.pub.pem")]);
     assert_eq!((config.venue.log, config.sandbox.enabled), (VenueLog::Buffered, true));
     let mail = config.mail.unwrap();
     assert_eq!((mail.host.as_str(), mail.port(), mail.tls), ("mail.example.com", 587, mail::MailTls::Starttls));
@@ -140,28 +142,28 @@ fn a_problem_names_file_line_and_field() {
     check("10.0.0.0/8", "10.0.0.1/8", "c.toml:11:17: [api] behind_proxy: `10.0.0.1/8` has bits set");
     check("10.0.0.0/8", "0.0.0.0/1", "c.toml:11:17: [api] behind_proxy: `0.0.0.0/1` holds the unspecified");
     check("https://console.example.com", "https://127.0.0.1", "c.toml:18:10: [console] origin: an origin has a host");
-    check("\"buffered\"", "\"sometimes\"", "c.toml:29:7: [venue] log: unknown variant `sometimes`");
-    check("\"embedded\"", "\"proxied\"", "c.toml:28:8: [venue] kind: unknown variant `proxied`");
-    check("0123456789abcdef\"", "0123456789abcdeg\"", "c.toml:35:16: [operators.ann] token_sha256: must be the 64 hex");
-    check("token_file = \"bob.token\"", "", "c.toml:36:1: [operators.bob]: an operator has either");
+    check("\"buffered\"", "\"sometimes\"", "c.toml:30:7: [venue] log: unknown variant `sometimes`");
+    check("\"embedded\"", "\"proxied\"", "c.toml:29:8: [venue] kind: unknown variant `proxied`");
+    check("0123456789abcdef\"", "0123456789abcdeg\"", "c.toml:36:16: [operators.ann] token_sha256: must be the 64 hex");
+    check("token_file = \"bob.token\"", "", "c.toml:37:1: [operators.bob]: an operator has either");
     check("\"binance-2026\"", "\"binance\"", "c.toml:3:11: profile: unknown variant `binance`");
     check(
-        "[keys]\nencryption_key_file = \"/etc/latchkey/kek\"\naudit_key_file = \"audit.pem\"",
+        "[keys]\nencryption_key_file = \"/etc/latchkey/kek\"\naudit_key_file = \"audit.pem\"\naudit_former_keys = [\"audit-1.pub.pem\"]",
         "",
         "c.toml:1:1: missing field `keys`",
     );
-    check("enabled = true", "enabled = true\nenabled = true", "c.toml:33:1: [sandbox] enabled: duplicate key");
-    check("user = \"latchkey\"\n", "", "c.toml:42:1: [mail]: `user` and `password_file` belong together");
-    check("[\"send-sms\", \"--quiet\"]", "[]", "c.toml:48:1: [sms]: `command` names no program");
+    check("enabled = true", "enabled = true\nenabled = true", "c.toml:34:1: [sandbox] enabled: duplicate key");
+    check("user = \"latchkey\"\n", "", "c.toml:43:1: [mail]: `user` and `password_file` belong together");
+    check("[\"send-sms\", \"--quiet\"]", "[]", "c.toml:49:1: [sms]: `command` names no program");
     let records = |fields: &str, expected: &str| check("[log]", &format!("[records]\n{fields}\n[log]"), expected);
-    records("queue = 10", "c.toml:40:9: [records] queue: must be 1024 to 4194304");
-    records("flush_ms = 0", "c.toml:40:12: [records] flush_ms: must be 10 to 10000");
-    records("reads_percent = 101", "c.toml:40:17: [records] reads_percent: must be 1 to 100");
-    records("reads_percent = 40", "c.toml:40:17: [records] reads_percent: `unproven_percent` is at most");
-    records("proven_mib = 32", "c.toml:40:14: [records] proven_mib: must be at least 4 times `segment_mib`");
-    records("proven_days = 0", "c.toml:40:15: [records] proven_days: must be 1 to 3650");
-    records("que = 4096", "c.toml:40:1: [records] que: unknown field");
-    check("[log]", "[log", "c.toml:39:5: [log: unclosed table");
+    records("queue = 10", "c.toml:41:9: [records] queue: must be 1024 to 4194304");
+    records("flush_ms = 0", "c.toml:41:12: [records] flush_ms: must be 10 to 10000");
+    records("reads_percent = 101", "c.toml:41:17: [records] reads_percent: must be 1 to 100");
+    records("reads_percent = 40", "c.toml:41:17: [records] reads_percent: `unproven_percent` is at most");
+    records("proven_mib = 32", "c.toml:41:14: [records] proven_mib: must be at least 4 times `segment_mib`");
+    records("proven_days = 0", "c.toml:41:15: [records] proven_days: must be 1 to 3650");
+    records("que = 4096", "c.toml:41:1: [records] que: unknown field");
+    check("[log]", "[log", "c.toml:40:5: [log: unclosed table");
 }
 
 #[test]

@@ -135,8 +135,8 @@ pub enum VerifyError {
 ///
 /// # Errors
 /// [`VerifyError`] with the first place that does not hold.
-pub fn verify(mut from: impl BufRead, head: &SignedHead, key: &PublicKey) -> Result<Verified, VerifyError> {
-    let head = head.open(key)?;
+pub fn verify(mut from: impl BufRead, head: &SignedHead, keys: &[PublicKey]) -> Result<Verified, VerifyError> {
+    let head = head.open_by(keys)?;
     let mut bytes = Vec::new();
     read_line(&mut from, &mut bytes)?;
     let header = Header::read(&bytes)?;

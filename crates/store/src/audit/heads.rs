@@ -122,6 +122,21 @@ impl SignedHead {
         Head::parse(text).ok_or(HeadError::Malformed)
     }
 
+    /// As [`Self::open`], by whichever of `keys` signed it: audit keys are rotated, heads stay.
+    ///
+    /// # Errors
+    /// [`HeadError`] of the last key; [`HeadError::Signature`] without any.
+    pub fn open_by(&self, keys: &[PublicKey]) -> Result<Head, HeadError> {
+        let mut found = Err(HeadError::Signature);
+        for key in keys {
+            found = self.open(key);
+            if found.is_ok() {
+                break;
+            }
+        }
+        found
+    }
+
     /// The line.
     pub fn as_str(&self) -> &str {
         &self.0

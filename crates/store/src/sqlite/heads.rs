@@ -101,8 +101,8 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`AuditError`]; the server must not start then.
-    pub async fn verify_tail(&self, key: &PublicKey) -> Result<Tail, AuditError> {
-        let head = self.last_head().await?.map(|head| head.open(key)).transpose()?;
+    pub async fn verify_tail(&self, keys: &[PublicKey]) -> Result<Tail, AuditError> {
+        let head = self.last_head().await?.map(|head| head.open_by(keys)).transpose()?;
         let mut snapshot = self.readers.begin().await.map_err(unavailable)?;
         let mut last = match head {
             None => None,

@@ -62,7 +62,7 @@ impl Signed {
     }
 
     fn verify(&self, export: &[u8]) -> Result<u64, VerifyError> {
-        verify(export, &self.head, &self.public()).map(|found| found.records)
+        verify(export, &self.head, &[self.public()]).map(|found| found.records)
     }
 }
 
@@ -95,11 +95,11 @@ async fn an_export_verifies_against_its_head_and_an_older_one() {
         let newer = Signed::of(store.head(account, NOW).await.unwrap());
         let mut export = Vec::new();
         let last = store.export_audit(account, &mut export).await.unwrap();
-        let found = verify(export.as_slice(), &newer.head, &newer.public()).unwrap();
+        let found = verify(export.as_slice(), &newer.head, &[newer.public()]).unwrap();
         assert_eq!((found.last, found.behind_head), (last, 0));
-        let found = verify(export.as_slice(), &older.head, &older.public()).unwrap();
+        let found = verify(export.as_slice(), &older.head, &[older.public()]).unwrap();
         assert_eq!((found.last, found.behind_head), (last, 1), "one record is not signed yet");
-        let foreign = verify(export.as_slice(), &newer.head, &key.public_key().unwrap());
+        let foreign = verify(export.as_slice(), &newer.head, &[key.public_key().unwrap()]);
         assert!(matches!(foreign, Err(VerifyError::Head(_))), "{foreign:?}");
     }
     let whole = Signed::of(store.head(None, NOW).await.unwrap());
@@ -217,17 +217,45 @@ async fn a_chain_made_anew_fails_against_an_older_head() {
 }
 
 #[tokio::test]
+async fn an_audit_key_is_rotated_and_the_heads_of_the_former_one_still_hold() {
+    let scratch = tempfile::tempdir().unwrap();
+    let store = open(scratch.path()).await;
+    let [old, new] = [(); 2].map(|()| Signer::generate_ed25519(&mut random::fill));
+    let [old_public, new_public] = [&old, &new].map(|key| key.public_key().unwrap());
+    store.commit(change(1)).await.unwrap();
+    let before = store.sign_head(&old, NOW).await.unwrap().unwrap();
+    store.commit(change(2)).await.unwrap();
+    let alone = store.verify_tail(std::slice::from_ref(&new_public)).await;
+    assert!(matches!(alone, Err(AuditError::Head(_))), "the last head is of a key that is not listed");
+    let both = [new_public.clone(), old_public.clone()];
+    assert_eq!(store.verify_tail(&both).await.unwrap(), Tail { from: 1, last: 2 });
+    let after = store.sign_head(&new, NOW).await.unwrap().unwrap();
+    assert_eq!(store.verify_tail(std::slice::from_ref(&new_public)).await.unwrap(), Tail { from: 2, last: 2 });
+
+    let export = exported(store.id(), None, &store.audit(None, 0, 10).await.unwrap());
+    for (head, own) in [(&before, &old_public), (&after, &new_public)] {
+        for keys in [vec![own.clone()], both.to_vec(), both.iter().rev().cloned().collect()] {
+            assert!(verify(export.as_slice(), head, &keys).is_ok());
+        }
+    }
+    let stranger = Signer::generate_ed25519(&mut random::fill).public_key().unwrap();
+    for keys in [vec![], vec![new_public], vec![stranger]] {
+        assert!(matches!(verify(export.as_slice(), &before, &keys), Err(VerifyError::Head(_))));
+    }
+}
+
+#[tokio::test]
 async fn a_start_verifies_the_chain_from_its_last_signed_head() {
     let scratch = tempfile::tempdir().unwrap();
     let store = open(scratch.path()).await;
     let key = Signer::generate_ed25519(&mut random::fill);
     let public = key.public_key().unwrap();
-    assert_eq!(store.verify_tail(&public).await.unwrap(), Tail { from: 0, last: 0 });
+    assert_eq!(store.verify_tail(std::slice::from_ref(&public)).await.unwrap(), Tail { from: 0, last: 0 });
     assert_eq!(store.sign_head(&key, NOW).await.unwrap(), None, "there is nothing to sign");
     for account in [1, 2, 1] {
         store.commit(change(account)).await.unwrap();
     }
-    assert_eq!(store.verify_tail(&public).await.unwrap(), Tail { from: 0, last: 3 });
+    assert_eq!(store.verify_tail(std::slice::from_ref(&public)).await.unwrap(), Tail { from: 0, last: 3 });
     let head = store.sign_head(&key, NOW).await.unwrap().unwrap();
     assert_eq!(head.open(&public).unwrap().revision, 3);
     assert_eq!(store.sign_head(&key, NOW).await.unwrap(), None, "nothing was changed since");
@@ -235,9 +263,9 @@ async fn a_start_verifies_the_chain_from_its_last_signed_head() {
     for account in [2, 3, 1] {
         store.commit(change(account)).await.unwrap();
     }
-    assert_eq!(store.verify_tail(&public).await.unwrap(), Tail { from: 3, last: 6 });
+    assert_eq!(store.verify_tail(std::slice::from_ref(&public)).await.unwrap(), Tail { from: 3, last: 6 });
     let other = Signer::generate_ed25519(&mut random::fill).public_key().unwrap();
-    assert!(matches!(store.verify_tail(&other).await, Err(AuditError::Head(_))));
+    assert!(matches!(store.verify_tail(std::slice::from_ref(&other)).await, Err(AuditError::Head(_))));
     store.close().await.unwrap();
 
     // Every way to touch the end of the table, by one who removes what guards it.
@@ -265,7 +293,7 @@ async fn a_start_verifies_the_chain_from_its_last_signed_head() {
         sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
         let store = open(scratch.path()).await;
-        let error = store.verify_tail(&public).await.unwrap_err();
+        let error = store.verify_tail(std::slice::from_ref(&public)).await.unwrap_err();
         let text =
             format!("{error}: {}", std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default());
         assert!(text.contains(expected), "{statement}: {text}");

@@ -214,7 +214,7 @@ async fn sixty_four_tasks_never_exceed_the_limit_nor_lose_a_change() {
 
     // The chain holds, and tells the same story: at no revision were there more than thirty.
     let public = Signer::generate_ed25519(&mut random::fill).public_key().unwrap();
-    let last = store.verify_tail(&public).await.unwrap().last;
+    let last = store.verify_tail(std::slice::from_ref(&public)).await.unwrap().last;
     let (mut alive, mut made, mut noted) = (0_usize, 0, 0);
     for record in store.audit(None, 0, u32::MAX).await.unwrap() {
         let event = record.read_event().unwrap();

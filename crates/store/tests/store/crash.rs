@@ -59,7 +59,7 @@ async fn base(folder: &Path) {
 async fn everything(folder: &Path) -> String {
     let store = open(folder).await;
     let public = Signer::generate_ed25519(&mut random::fill).public_key().unwrap();
-    let tail = store.verify_tail(&public).await.unwrap();
+    let tail = store.verify_tail(std::slice::from_ref(&public)).await.unwrap();
     let mut shown = Vec::new();
     for id in [1, 3] {
         let loaded = store.load(AccountId(id)).await.unwrap();

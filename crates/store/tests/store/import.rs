@@ -44,7 +44,7 @@ async fn a_batch_is_there_whole_with_one_audit_record_of_its_digest() {
     other.keys[29].version = 2;
     assert_ne!(other.summary().digest, batch(11).summary().digest);
     let public = Signer::generate_ed25519(&mut random::fill).public_key().unwrap();
-    assert_eq!(store.verify_tail(&public).await.unwrap().last, 2);
+    assert_eq!(store.verify_tail(std::slice::from_ref(&public)).await.unwrap().last, 2);
 }
 
 #[tokio::test]

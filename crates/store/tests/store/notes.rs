@@ -23,7 +23,7 @@ async fn a_note_takes_its_place_in_the_chain_and_changes_nothing() {
     assert_eq!(store.commit(with_account(change(2), account(2), None)).await.unwrap().revision, 3);
     assert_eq!(store.audit(None, 1, 1).await.unwrap()[0].read_event().unwrap(), event);
     let public = Signer::generate_ed25519(&mut random::fill).public_key().unwrap();
-    assert_eq!(store.verify_tail(&public).await.unwrap().last, 3);
+    assert_eq!(store.verify_tail(std::slice::from_ref(&public)).await.unwrap().last, 3);
     assert!(store.settled(2).await.unwrap().is_empty());
 }
 
