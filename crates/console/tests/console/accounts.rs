@@ -26,8 +26,8 @@ fn authority(console: &Console) -> Authority<crate::house::House> {
 /// A key of account `on` that the trading key `maker` of alice made by a signed call.
 async fn made_by(console: &Console, maker: &str, on: i64) -> KeyId {
     let key = console.house.key(maker);
-    let via = Via::Key { key: key.id, kind: key.kind, effective: key.permissions };
-    let caller = Caller { account: AccountId(1), from: None, via, step_up: None, claim: None };
+    let via = Via::Key { key: key.id };
+    let caller = Caller { account: AccountId(1), from: Some([192, 0, 2, 1].into()), via, step_up: None, claim: None };
     let new = NewKey {
         label: "made".into(),
         proof: NewProof::Hmac,
