@@ -116,7 +116,7 @@ pub(super) fn standard(
     let mut record = record(case, owner, minted, Parts { at, label, material, ip });
     record.permissions = new.permissions;
     record.symbols = new.symbols.clone().or(record.symbols);
-    check_callers_symbols(&case, &record)?;
+    check_callers_symbols(case, &record)?;
     (record.accepts, record.replay) = (new.fixed.accepts, new.fixed.replay);
     check_permissions(case, owner, &record, new.permissions, at)?;
     Ok(record)

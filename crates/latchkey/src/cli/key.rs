@@ -406,6 +406,8 @@ impl<'a> Keys<'a> {
             ("label", cell(key.get("label"))),
             ("type", cell(key.get("type"))),
             ("kind", cell(key.get("kind"))),
+            ("margin account", cell(key.get("scope"))),
+            ("mode", cell(key.get("permissionMode"))),
             ("state", cell(key.get("state"))),
             ("since", time(key.get("stateSince"))),
             ("not admitted because", cell(key.get("dead"))),
