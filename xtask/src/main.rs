@@ -22,7 +22,7 @@ usage: cargo xtask VERB
   test [--fast]  everything that must hold before a change lands; --fast leaves out documentation, deny and end-to-end
   lint           format, lints, documentation, licences and the house rules
   tidy           the house rules alone: floors, sizes, words
-  e2e            end-to-end tests with foreign clients, and kill -9 under load
+  e2e            end-to-end tests with foreign clients, kill -9 under load, and a full disk
   fuzz           every fuzz body for ten minutes, on the stable toolchain
   bench          benchmarks, in release mode
   proof          the long proofs with their full counts, and every fuzz body for ten minutes
