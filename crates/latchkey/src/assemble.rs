@@ -143,7 +143,7 @@ pub struct House {
 pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
     let clock = Arc::new(SystemClock::default());
     let lock = FolderLock::take(&plan.data_dir).context("the data folder cannot be used")?;
-    let since = remembered_since(&plan.data_dir, clock.now());
+    let is_new = !plan.data_dir.join(DATABASE).exists();
     let wrapping = if plan.create_key_files {
         key_file::read_or_create(&plan.key_file, &mut random::fill)
     } else {
@@ -171,6 +171,12 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
         tokio::task::spawn_blocking(move || open_exchange(&folder, market, &policy, clock, durability)).await??
     };
 
+    let (limits, guard_state) = (Limits::new(&plan.policy, plan.tiers), GuardState::new(&plan.data_dir));
+    let guard = Guard::open(limits, draw().0, guard_state, Arc::clone(&clock)).context("the bans cannot be read")?;
+    let traded = exchange.read(|core, _| core.now()).await.context("the exchange does not tell its time")?;
+    clock.not_before(traded);
+    let since = remembered_since(is_new, clock.now());
+
     let (map_seed, boot) = draw();
     let (replay_seed, _) = draw();
     let live = Arc::new(LiveMap::new(plan.policy, Arc::clone(&clock) as Arc<dyn Clock>, map_seed));
@@ -185,8 +191,6 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
         outbox: Arc::clone(&outbox),
     };
     let authority = Arc::new(Authority::new(wiring, plan.policy));
-    let (limits, guard_state) = (Limits::new(&plan.policy, plan.tiers), GuardState::new(&plan.data_dir));
-    let guard = Guard::open(limits, draw().0, guard_state, Arc::clone(&clock)).context("the bans cannot be read")?;
     let door = Arc::new(Counters::default());
     let records = Records::open(plan.records, Arc::clone(&clock) as _).context("the call records cannot be opened")?;
     let records = Arc::new(records);
@@ -239,10 +243,11 @@ pub async fn assemble(plan: Plan) -> anyhow::Result<(House, Sequencing)> {
     Ok((house, sequencing))
 }
 
-/// From when on the signatures of a house are remembered that starts at `now`: an empty folder never had any, and who
-/// called an earlier run may have had a clock as far ahead as is allowed.
-fn remembered_since(data_dir: &Path, now: Timestamp) -> Timestamp {
-    if data_dir.join(DATABASE).exists() { now.plus_micros(AHEAD_MAX_US) } else { Timestamp::EARLIEST }
+/// From when on the signatures of a house are remembered that starts at `now`, which is no earlier than anything that an
+/// earlier run recorded: a new folder never had any, and who called an earlier run may have had a clock as far ahead as
+/// is allowed.
+fn remembered_since(is_new: bool, now: Timestamp) -> Timestamp {
+    if is_new { Timestamp::EARLIEST } else { now.plus_micros(AHEAD_MAX_US) }
 }
 
 /// Two random numbers.

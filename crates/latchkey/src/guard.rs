@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use latchkey_admission::limiter::{Held, Limiter, Limits};
 use latchkey_admission::ports::Clock;
-use latchkey_store::guard_state::{GuardState, GuardStateError};
+use latchkey_store::guard_state::{GuardState, GuardStateError, Kept};
 use tokio::sync::{Mutex, Notify, watch};
 
 use crate::clock::SystemClock;
@@ -24,8 +24,8 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// A limiter that goes on where `file` says; `seed` is random. A damaged file is passed over, loudly: a server that does not start
-    /// protects nobody.
+    /// A limiter that goes on where `file` says; `seed` is random. The time of `clock` goes on from there too. A
+    /// damaged file is passed over, loudly: a server that does not start protects nobody.
     ///
     /// # Errors
     /// A file that cannot be read or is of a newer program.
@@ -40,7 +40,8 @@ impl Guard {
             }
             read => read?,
         };
-        if let Some(held) = held {
+        if let Some(Kept { held, at }) = held {
+            at.into_iter().for_each(|at| clock.not_before(at));
             limiter.import(&held, clock.now());
         }
         Ok(Self {
@@ -71,12 +72,13 @@ impl Guard {
     /// Writes what is held now, if it is not what was written last.
     pub async fn save(&self) {
         let mut written = self.written.lock().await;
-        let held = self.limiter.export(self.clock.now());
+        let now = self.clock.now();
+        let held = self.limiter.export(now);
         if *written == held {
             return;
         }
         let (file, kept) = (Arc::clone(&self.file), held.clone());
-        match tokio::task::spawn_blocking(move || file.save(&kept)).await {
+        match tokio::task::spawn_blocking(move || file.save(&kept, now)).await {
             Ok(Ok(())) => *written = held,
             Ok(Err(error)) => tracing::error!(%error, "bans cannot be kept: a restart would forget them"),
             Err(error) => tracing::error!(%error, "bans were not kept"),

@@ -2,7 +2,8 @@
 //!
 //! One file, `guard.state`, replaced whole: magic, format version, length, checksum, lists of entries of fixed length.
 //! Endpoints stand in a list of their own, and what was used of them names the place there. Format 1 ends behind the
-//! first three lists: addresses, bans, failed verifications.
+//! first three lists: addresses, bans, failed verifications. At the very end stands the time of writing, which the
+//! first files of format 2 do not have.
 
 use std::fs;
 use std::io;
@@ -25,6 +26,15 @@ const NAME: &str = "guard.state";
 #[derive(Debug)]
 pub struct GuardState {
     path: PathBuf,
+}
+
+/// What was in the file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Kept {
+    /// Bans and counts.
+    pub held: Held,
+    /// When it was written, by the server's own time.
+    pub at: Option<Timestamp>,
 }
 
 /// Why what was held cannot be kept or read.
@@ -55,12 +65,13 @@ impl GuardState {
         Self { path: folder.join(NAME) }
     }
 
-    /// Replaces the file; when this returns, what is held is on disk.
+    /// Replaces the file at the time `at`; when this returns, what is held is on disk.
     ///
     /// # Errors
     /// [`GuardStateError::Folder`]; what was there before is there still.
-    pub fn save(&self, held: &Held) -> Result<(), GuardStateError> {
-        let entries = encode(held);
+    pub fn save(&self, held: &Held, at: Timestamp) -> Result<(), GuardStateError> {
+        let mut entries = encode(held);
+        entries.extend_from_slice(&at.as_micros().to_le_bytes());
         Ok(folder::write_whole(&self.path, &[&header(FORMAT, &entries), &entries])?)
     }
 
@@ -68,7 +79,7 @@ impl GuardState {
     ///
     /// # Errors
     /// [`GuardStateError`].
-    pub fn load(&self) -> Result<Option<Held>, GuardStateError> {
+    pub fn load(&self) -> Result<Option<Kept>, GuardStateError> {
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -161,7 +172,7 @@ fn encode(held: &Held) -> Vec<u8> {
     out.0
 }
 
-fn decode(format: u16, entries: &[u8]) -> Option<Held> {
+fn decode(format: u16, entries: &[u8]) -> Option<Kept> {
     let rest = &mut Reader(entries);
     let mut held = Held {
         addresses: rest.list(|rest| {
@@ -194,7 +205,12 @@ fn decode(format: u16, entries: &[u8]) -> Option<Held> {
             Some((pair, Timestamp::from_micros(i64::from_le_bytes(rest.take()?))))
         })?;
     }
-    rest.0.is_empty().then_some(held)
+    let at = if format == 1 || rest.0.is_empty() {
+        None
+    } else {
+        Some(Timestamp::from_micros(i64::from_le_bytes(rest.take()?)))
+    };
+    rest.0.is_empty().then_some(Kept { held, at })
 }
 
 struct Writer(Vec<u8>);
@@ -321,6 +337,8 @@ mod tests {
     }
 
     /// What format 2 keeps beside that.
+    const AT: Timestamp = Timestamp::from_micros(1_784_641_620_000_001);
+
     fn more() -> Held {
         let count = |count| HeldCount { window: 29_744_025, count };
         let (one, two): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "2001:db8::".parse().unwrap());
@@ -344,10 +362,10 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let file = GuardState::new(scratch.path());
         assert_eq!(file.load().unwrap(), None);
-        file.save(&Held::default()).unwrap();
-        assert_eq!(file.load().unwrap(), Some(Held::default()));
-        file.save(&more()).unwrap();
-        assert_eq!(GuardState::new(scratch.path()).load().unwrap(), Some(more()));
+        file.save(&Held::default(), AT).unwrap();
+        assert_eq!(file.load().unwrap(), Some(Kept { held: Held::default(), at: Some(AT) }));
+        file.save(&more(), AT).unwrap();
+        assert_eq!(GuardState::new(scratch.path()).load().unwrap(), Some(Kept { held: more(), at: Some(AT) }));
         assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1, "nothing else is left behind");
     }
 
@@ -355,7 +373,7 @@ mod tests {
     fn a_damaged_file_is_told_apart_from_a_newer_one() {
         let scratch = tempfile::tempdir().unwrap();
         let file = GuardState::new(scratch.path());
-        file.save(&more()).unwrap();
+        file.save(&more(), AT).unwrap();
         let whole = fs::read(&file.path).unwrap();
         for at in 0..whole.len() {
             let mut bytes = whole.clone();
@@ -380,7 +398,7 @@ mod tests {
         let lists_after = 7 * 8;
         entries.truncate(entries.len() - lists_after);
         fs::write(&file.path, [header(1, &entries), entries].concat()).unwrap();
-        assert_eq!(file.load().unwrap(), Some(held()));
+        assert_eq!(file.load().unwrap(), Some(Kept { held: held(), at: None }));
     }
 
     #[test]
@@ -394,6 +412,10 @@ mod tests {
         fs::write(&file.path, [header(FORMAT, &entries), entries].concat()).unwrap();
         let mut expected = more();
         expected.endpoints_of_addresses.remove(0);
-        assert_eq!(file.load().unwrap(), Some(expected));
+        assert_eq!(
+            file.load().unwrap(),
+            Some(Kept { held: expected, at: None }),
+            "nor has every file of format 2 a time"
+        );
     }
 }

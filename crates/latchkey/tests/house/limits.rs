@@ -60,7 +60,7 @@ fn banned_until(answer: &Answer) -> i64 {
 fn kept(server: &Server, minute: i64, wanted: impl Fn(&Held) -> bool) -> bool {
     let deadline = instant() + WRITE;
     while instant() < deadline {
-        if GuardState::new(&server.data).load().expect("a whole file").is_some_and(|held| wanted(&held)) {
+        if GuardState::new(&server.data).load().expect("a whole file").is_some_and(|kept| wanted(&kept.held)) {
             return true;
         }
         if this_minute() != minute {

@@ -2,11 +2,13 @@
 
 use std::sync::Barrier;
 
+use latchkey_protocol::Timestamp;
 use latchkey_protocol::catalog::{Catalog, Route};
+use latchkey_store::guard_state::GuardState;
 
-use crate::server::Server;
+use crate::server::{Server, wall_us};
 use crate::signed::{Key, stamped};
-use crate::wire::Answer;
+use crate::wire::{Answer, get};
 use crate::world::{House, house, house_with, lender, trader};
 
 const ORDER: &str = "/api/v3/order";
@@ -153,6 +155,28 @@ fn an_order_from_before_a_restart_is_not_taken_after_it() {
         assert_eq!(told(&key.send(server.api, "POST", ORDER, &sealed(&key, PARAMETERS), "")), PASSES);
         assert_eq!(open_orders(&server), before + 2);
     }
+}
+
+#[test]
+fn a_clock_that_was_set_back_over_a_restart_opens_no_window_again() {
+    let House { mut server, world, folder } = house();
+    let key = trader();
+    assert_eq!(told(&key.send(server.api, "POST", ORDER, &sealed(&key, PARAMETERS), "")), PASSES);
+    assert_eq!(server.stop().code(), Some(0), "{}", server.log());
+    // The server ran an hour ahead of the clock that it finds now.
+    let file = GuardState::new(&server.data);
+    let held = file.load().expect("a whole file").expect("a file").held;
+    let ahead = Timestamp::from_micros(wall_us()).plus_millis(3_600_000);
+    file.save(&held, ahead).expect("a file");
+    server = Server::start(folder.path(), &world);
+    let time = get(server.api, "/api/v3/time", "").json()["serverTime"].as_i64().expect("a time");
+    assert_eq!(time, ahead.as_millis());
+    assert_eq!(told(&key.send(server.api, "POST", ORDER, &sealed(&key, PARAMETERS), "")), BEFORE_START);
+    // Stamped by the server's own time, a change that an earlier run may have seen is refused all the same.
+    let payload = format!("{PARAMETERS}&timestamp={time}");
+    let order = format!("{payload}&signature={}", key.sign(&payload));
+    assert_eq!(told(&key.send(server.api, "POST", ORDER, &order, "")), BEFORE_START);
+    assert!(server.log().contains("behind the time that this server has recorded"), "{}", server.log());
 }
 
 #[test]
