@@ -22,6 +22,12 @@ pub trait Journal {
     /// # Errors
     /// Those of the log and those of `each`.
     fn read_from(&mut self, sequence: u64, each: &mut EachRecord<'_>) -> Result<(), JournalError>;
+
+    /// Lets go of records up to `sequence`, as far as that can be done at no great cost: a snapshot has them.
+    ///
+    /// # Errors
+    /// Those of the log, which is whole all the same: the writer may go on.
+    fn forget(&mut self, sequence: u64) -> Result<(), JournalError>;
 }
 
 /// What is done with each record that is read: its number and its bytes.

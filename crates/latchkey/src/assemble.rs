@@ -294,9 +294,8 @@ fn open_exchange(
 struct SnapshotFolder(Snapshots);
 
 impl sequencer::Snapshots for SnapshotFolder {
-    fn save(&self, sequence: u64, state: &[u8]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        self.0.save(sequence, state)?;
-        Ok(())
+    fn save(&self, sequence: u64, state: &[u8]) -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.0.save(sequence, state)?)
     }
 }
 

@@ -263,6 +263,10 @@ impl Journal for Segments {
     fn read_from(&mut self, sequence: u64, each: &mut EachRecord<'_>) -> Result<(), JournalError> {
         self.read_all(sequence, each)
     }
+
+    fn forget(&mut self, sequence: u64) -> Result<(), JournalError> {
+        Ok(self.drop_through(sequence)?)
+    }
 }
 
 impl From<SegmentError> for JournalError {

@@ -21,6 +21,10 @@ struct Memory {
 }
 
 impl Journal for Memory {
+    fn forget(&mut self, _: u64) -> Result<(), JournalError> {
+        Ok(())
+    }
+
     fn append(&mut self, sequence: u64, record: &[u8]) -> Result<(), JournalError> {
         if self.broken {
             return Err(JournalError::Storage("full".into()));

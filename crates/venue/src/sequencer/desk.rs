@@ -25,6 +25,8 @@ pub(super) struct Desk {
     symbols_changed: bool,
     next_tick: Option<Timestamp>,
     snapshots: Option<Snapshotter>,
+    /// The last record that the log was told to let go of.
+    forgotten: u64,
 }
 
 impl Desk {
@@ -37,7 +39,7 @@ impl Desk {
         let symbols = Arc::new(ArcSwap::from_pointee(Symbols::of(sequencer.core())));
         let durable = sequencer.last_sequence();
         let snapshots = snapshots.map(|(to, every)| Snapshotter::new(to, every, last_snapshot));
-        Self { sequencer, journal, durable, symbols, symbols_changed: false, next_tick: None, snapshots }
+        Self { sequencer, journal, durable, symbols, symbols_changed: false, next_tick: None, snapshots, forgotten: 0 }
     }
 
     pub(super) fn core(&self) -> &Core {
@@ -102,6 +104,13 @@ impl Desk {
         }
         if let Some(snapshots) = &mut self.snapshots {
             snapshots.after(self.durable, self.sequencer.core());
+            let covered = snapshots.covered();
+            if covered > self.forgotten {
+                self.forgotten = covered;
+                if let Err(error) = self.journal.forget(covered) {
+                    tracing::warn!(%error, covered, "the log of the exchange keeps what a snapshot has");
+                }
+            }
         }
         Ok(())
     }

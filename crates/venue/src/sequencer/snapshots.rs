@@ -1,18 +1,19 @@
 //! Snapshots now and then, so that a start need not replay the whole log.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use latchkey_exchange::Core;
 
 /// Where snapshots rest.
 pub trait Snapshots: Send + Sync {
-    /// Keeps the state after record `sequence`, which is durable. What fails is told in the log and costs nothing but
-    /// time at the next start.
+    /// Keeps the state after record `sequence`, which is durable. Returns the record up to which no log is needed any
+    /// more. What fails is told in the log and costs nothing but time at the next start, and room until the next one.
     ///
     /// # Errors
     /// Whatever keeps it from being saved.
-    fn save(&self, sequence: u64, state: &[u8]) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+    fn save(&self, sequence: u64, state: &[u8]) -> Result<u64, Box<dyn std::error::Error + Send + Sync>>;
 }
 
 /// Takes a snapshot every so many records; it is written beside the thread, one at a time.
@@ -21,11 +22,12 @@ pub(super) struct Snapshotter {
     every: u64,
     last: u64,
     writing: Option<JoinHandle<()>>,
+    covered: Arc<AtomicU64>,
 }
 
 impl Snapshotter {
     pub(super) fn new(to: Arc<dyn Snapshots>, every: u64, last: u64) -> Self {
-        Self { to, every: every.max(1), last, writing: None }
+        Self { to, every: every.max(1), last, writing: None, covered: Arc::default() }
     }
 
     /// Looks whether one is due after record `sequence`.
@@ -35,13 +37,21 @@ impl Snapshotter {
             return;
         }
         self.last = sequence;
-        let (to, state) = (self.to.clone(), core.frozen());
+        let (to, state, covered) = (self.to.clone(), core.frozen(), self.covered.clone());
         // Encoding takes long; the thread of the exchange only shares its histories.
-        let write = move || save(to.as_ref(), sequence, &state.snapshot());
+        let write = move || {
+            let through = save(to.as_ref(), sequence, &state.snapshot());
+            covered.fetch_max(through.unwrap_or(0), Ordering::Release);
+        };
         match std::thread::Builder::new().name("snapshot".into()).spawn(write) {
             Ok(writing) => self.writing = Some(writing),
             Err(error) => tracing::warn!(%error, "no thread to write a snapshot"),
         }
+    }
+
+    /// The record up to which the snapshots that were saved make the log needless.
+    pub(super) fn covered(&self) -> u64 {
+        self.covered.load(Ordering::Acquire)
     }
 
     /// Saves the last one, unless nothing has happened since.
@@ -51,13 +61,13 @@ impl Snapshotter {
             let _ = writing.join();
         }
         if sequence > self.last {
-            save(self.to.as_ref(), sequence, &core.snapshot());
+            // What it makes needless goes at the next start.
+            let _ = save(self.to.as_ref(), sequence, &core.snapshot());
         }
     }
 }
 
-fn save(to: &dyn Snapshots, sequence: u64, state: &[u8]) {
-    if let Err(error) = to.save(sequence, state) {
-        tracing::warn!(%error, sequence, "a snapshot of the exchange was not saved");
-    }
+fn save(to: &dyn Snapshots, sequence: u64, state: &[u8]) -> Option<u64> {
+    let saved = to.save(sequence, state);
+    saved.inspect_err(|error| tracing::warn!(%error, sequence, "a snapshot of the exchange was not saved")).ok()
 }

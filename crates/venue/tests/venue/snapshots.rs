@@ -13,9 +13,10 @@ use crate::harness::{HandClock, MemoryJournal, NOW, symbols};
 struct Kept(Mutex<Vec<(u64, Vec<u8>)>>);
 
 impl Snapshots for Kept {
-    fn save(&self, sequence: u64, state: &[u8]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        self.0.lock().unwrap().push((sequence, state.to_vec()));
-        Ok(())
+    fn save(&self, sequence: u64, state: &[u8]) -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
+        let mut kept = self.0.lock().unwrap();
+        kept.push((sequence, state.to_vec()));
+        Ok(kept.iter().rev().nth(1).map_or(0, |(older, _)| *older))
     }
 }
 
@@ -65,4 +66,23 @@ async fn the_log_after_a_snapshot_leads_to_the_same_state() {
         assert_eq!(stop(sequencing).await, End::Stopped);
     }
     assert!(hashes.iter().all(|hash| *hash == hashes[0]), "{hashes:?}");
+}
+
+#[tokio::test]
+async fn the_log_lets_go_of_what_snapshots_have_while_the_exchange_runs() {
+    let kept = Arc::new(Kept::default());
+    let journal = MemoryJournal::default();
+    let gate = journal.gate();
+    let (exchange, sequencing) = start(journal, &kept, None);
+    let account = TradingAccount { owner: AccountId(1), wallet: Wallet::Spot };
+    // Snapshots are written beside the thread: what they have is let go of with a later command.
+    while gate.forgotten() == 0 {
+        exchange.deposit(account, Asset::parse("USDT").unwrap(), Amount::from_scaled(7)).await.unwrap();
+    }
+    let saved: Vec<_> = kept.0.lock().unwrap().iter().map(|(sequence, _)| *sequence).collect();
+    let forgotten = saved.iter().position(|sequence| *sequence == gate.forgotten());
+    assert!(forgotten.is_some_and(|at| at + 1 < saved.len()), "the newest alone is not enough: {saved:?}");
+    // A log that cannot let go goes on.
+    exchange.deposit(account, Asset::parse("USDT").unwrap(), Amount::from_scaled(7)).await.unwrap();
+    assert_eq!(stop(sequencing).await, End::Stopped);
 }

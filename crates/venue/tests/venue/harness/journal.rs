@@ -19,6 +19,7 @@ struct State {
     passes: u64,
     commits: u64,
     records: Vec<Vec<u8>>,
+    forgotten: u64,
 }
 
 impl Gate {
@@ -58,6 +59,11 @@ impl Gate {
         self.state.lock().unwrap().commits
     }
 
+    /// Up to where it was told to forget.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.state.lock().unwrap().forgotten
+    }
+
     /// What is durable.
     pub(crate) fn records(&self) -> Vec<Vec<u8>> {
         self.state.lock().unwrap().records.clone()
@@ -84,6 +90,11 @@ impl MemoryJournal {
 }
 
 impl Journal for MemoryJournal {
+    fn forget(&mut self, sequence: u64) -> Result<(), JournalError> {
+        self.gate.state.lock().unwrap().forgotten = sequence;
+        Err(JournalError::Storage("a file stays".into()))
+    }
+
     fn append(&mut self, sequence: u64, record: &[u8]) -> Result<(), JournalError> {
         let durable = self.gate.state.lock().unwrap().records.len() as u64;
         let expected = durable + self.batch.len() as u64 + 1;
