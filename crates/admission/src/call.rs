@@ -1,7 +1,7 @@
 //! A call as the edge hands it in, and the names that the system gives it.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 mod headers;
@@ -131,4 +131,42 @@ impl RequestIds {
 /// An address without its mapped form: `::ffff:192.0.2.1` is `192.0.2.1`.
 pub fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
+}
+
+/// The well-known prefix of translators (RFC 6052), 96 bits of it.
+const TRANSLATED: u128 = 0x64_ff9b << 96;
+
+/// The address that limits count: an IPv6 caller counts as its /64.
+///
+/// A translator gives every IPv4 caller an address of one /64, `64:ff9b::192.0.2.1`. There each counts by itself, so that
+/// one cannot use up the limits of all; and not as the IPv4 address that it carries, so that whoever can write such an
+/// address does not use up the limits of another.
+pub fn limited_address(peer: IpAddr) -> IpAddr {
+    match canonical(peer) {
+        IpAddr::V6(address) if address.to_bits() & !u128::from(u32::MAX) != TRANSLATED => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
+        }
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_caller_counts_as_its_64_unless_a_translator_stands_before_it() {
+        let counted = |text: &str| limited_address(text.parse().expect("an address")).to_string();
+        for (peer, expected) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("64:ff9b::192.0.2.1", "64:ff9b::c000:201"),
+            ("64:ff9b::192.0.2.2", "64:ff9b::c000:202"),
+            ("64:ff9b:0:0:0:1:c000:201", "64:ff9b::"),
+            ("64:ff9b:1::c000:201", "64:ff9b:1::"),
+        ] {
+            assert_eq!(counted(peer), expected, "{peer}");
+        }
+    }
 }

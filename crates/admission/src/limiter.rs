@@ -6,7 +6,7 @@
 //! the limit of one, and is not banned: a flood costs newcomers their room, never the known ones, and nobody is let
 //! through uncounted.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,7 +15,7 @@ use latchkey_protocol::limits::{Interval, Window};
 use latchkey_protocol::params::RawParams;
 use latchkey_protocol::{AccountId, KeyId, Timestamp};
 
-use crate::call::canonical;
+use crate::call::limited_address;
 use crate::live::LiveAccount;
 use crate::state::{Charged, Credential, Ready, Routed, Timely, Whole};
 use crate::trail::{Trail, Used};
@@ -546,14 +546,6 @@ fn weigh(row: &Endpoint, params: Option<&RawParams<'_>>) -> u32 {
     match row.weight {
         Weight::Fixed(weight) => weight,
         Weight::By(rule) => params.map_or_else(|| rule(&RawParams::default()), rule),
-    }
-}
-
-/// The address that limits count: an IPv6 caller counts as its /64.
-fn limited_address(peer: IpAddr) -> IpAddr {
-    match canonical(peer) {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
     }
 }
 

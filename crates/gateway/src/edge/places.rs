@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Counts what addresses hold; an IPv6 caller counts as its /64.
+use latchkey_admission::call::limited_address;
+
+/// Counts what addresses hold, as limits count them: an IPv6 caller is its /64.
 #[derive(Clone, Debug)]
 pub struct Places {
     held: Arc<Mutex<HashMap<IpAddr, usize>>>,
@@ -34,7 +36,7 @@ impl Places {
 
     /// A place of `address` that holds nothing yet.
     pub fn empty(&self, address: IpAddr) -> Place {
-        Place { places: self.clone(), address: counted(address), count: 0 }
+        Place { places: self.clone(), address: limited_address(address), count: 0 }
     }
 }
 
@@ -65,13 +67,6 @@ impl Drop for Place {
                 entry.remove();
             }
         }
-    }
-}
-
-fn counted(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 
