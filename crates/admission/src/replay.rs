@@ -37,6 +37,10 @@ const LINGER_US: i64 = 2_000_000;
 /// A full share looks for room at most this often.
 const SWEEP_EVERY_US: i64 = 1_000_000;
 
+/// How many shares a sweep looks through, and how many signatures of them before it stops.
+const SHARES_A_SWEEP: usize = 1 << 14;
+const MARKS_A_SWEEP: usize = 1 << 18;
+
 /// How the memory is set up.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -59,6 +63,8 @@ impl Default for Settings {
 pub struct Replay {
     settings: Settings,
     shares: HashMap<[u8; 32], Arc<Share>, Seeded>,
+    /// How many shares the sweeps of this round have passed.
+    swept: AtomicUsize,
 }
 
 /// The memory of one verifying key of one account.
@@ -122,7 +128,11 @@ pub(crate) enum Spent {
 impl Replay {
     /// A memory that holds nothing.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, shares: HashMap::builder().hasher(Seeded::new(settings.seed)).build() }
+        Self {
+            settings,
+            shares: HashMap::builder().hasher(Seeded::new(settings.seed)).build(),
+            swept: AtomicUsize::new(0),
+        }
     }
 
     /// Whether a call of `row` may act only once under `rule`.
@@ -156,17 +166,27 @@ impl Replay {
         }
     }
 
-    /// Forgets what is past at `now`, and the shares of keys that are gone. Called now and then; a share that is full
-    /// also makes room by itself.
+    /// Forgets what is past at `now`, and the shares of keys that are gone. Called every second; where there is much, it
+    /// looks at a part and goes on with the next. A share that is full also makes room by itself.
     pub fn sweep(&self, now: Timestamp) {
         let shares = self.shares.pin();
-        for (name, share) in &shares {
-            share.sweep(now);
+        let from = self.swept.load(Ordering::Relaxed);
+        let (mut seen, mut left, mut marks) = (0, 0, 0);
+        for (name, share) in shares.iter().skip(from).take(SHARES_A_SWEEP) {
+            seen += 1;
+            left += 1;
+            marks += share.sweep(now);
             if share.leaves(now) {
                 // Not another one that came into its place.
                 let _ = shares.remove_if(name, |_, there| Arc::ptr_eq(there, share));
+                left -= 1;
+            }
+            if marks >= MARKS_A_SWEEP {
+                break;
             }
         }
+        let is_round = seen < SHARES_A_SWEEP && marks < MARKS_A_SWEEP;
+        self.swept.store(if is_round { 0 } else { from + left }, Ordering::Relaxed);
     }
 
     /// How many verifying keys have a share.
@@ -280,9 +300,11 @@ impl Share {
         place()
     }
 
-    fn sweep(&self, now: Timestamp) {
-        if self.kept.load(Ordering::Acquire) == 0 {
-            return;
+    /// Forgets what is past; how many signatures it looked at.
+    fn sweep(&self, now: Timestamp) -> usize {
+        let kept = self.kept.load(Ordering::Acquire);
+        if kept == 0 {
+            return 0;
         }
         self.swept_us.fetch_max(now.as_micros(), Ordering::AcqRel);
         let marks = self.marks.pin();
@@ -290,6 +312,7 @@ impl Share {
         for id in past {
             self.forget(id, now);
         }
+        kept
     }
 
     /// Removes the signature when its time is over; exactly one of several at once does.

@@ -241,6 +241,24 @@ fn who_takes_a_share_while_it_is_let_go_takes_the_same_as_everyone() {
 }
 
 #[test]
+fn a_sweep_looks_at_a_part_and_goes_on_with_the_next() {
+    let replay = Replay::new(Settings { share_max: 10, since: Timestamp::EARLIEST, seed: 7 });
+    let (until, more) = (NOW.plus_millis(5000), 100);
+    for number in 0..SHARES_A_SWEEP + more {
+        let share = replay.share(AccountId(number as i64), &hmac("a"));
+        assert_eq!(call(&share, id(1), order(), until, NOW), Ok(()));
+    }
+    (0..2).for_each(|_| replay.sweep(NOW));
+    assert_eq!(replay.kept(), SHARES_A_SWEEP + more, "nothing is over");
+    let over = until.plus_micros(LINGER_US + 1);
+    replay.sweep(over);
+    assert_eq!((replay.kept(), replay.keys()), (more, more));
+    replay.sweep(over);
+    replay.sweep(over);
+    assert_eq!((replay.kept(), replay.keys()), (0, 0));
+}
+
+#[test]
 fn what_was_stamped_before_the_memory_begins_is_not_known() {
     let replay = Replay::new(Settings { share_max: 10, since: NOW, seed: 7 });
     assert!(replay.reaches(NOW));
