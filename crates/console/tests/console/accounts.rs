@@ -258,6 +258,9 @@ async fn a_reset_of_lost_factors_holds_what_widens_for_a_day() {
     let via = Via::Operator("olga".into());
     let operator = Caller { account: AccountId(1), from: None, via, step_up: None, claim: None };
     authority(&console).reset_factors(&operator, AccountId(1), now).await.unwrap();
+    assert_eq!(alice.get("/v1/session").await.problem(), "sign-in-needed", "whoever was signed in is not any more");
+    let signed_in = console.password("alice@example.com", PASSWORD).await.ok();
+    let alice = User::of(&console, &signed_in);
     assert!(alice.get("/v1/accounts/me/notices").await.ok().to_string().contains("took every second factor"));
 
     let begun = alice.act("/v1/factors/totp/begin").await.ok();
