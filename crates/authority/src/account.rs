@@ -78,6 +78,15 @@ pub struct Account {
 impl Stored for Account {}
 
 impl Account {
+    /// Whether its sub-accounts have the same from it as from `other`: all that [`Owner`] takes from a master.
+    pub fn lends_like(&self, other: &Self) -> bool {
+        let facts = |of: &Self| {
+            let factor = of.has_factor();
+            (of.kyc, of.vip, of.deposited, factor, of.widening_held_until, of.residence, of.default_security_controls)
+        };
+        facts(self) == facts(other) && self.frozen == other.frozen && self.terms == other.terms
+    }
+
     /// Whether it has a second factor of its own.
     pub const fn has_factor(&self) -> bool {
         self.totp.is_some() || !self.passkeys.is_empty()

@@ -101,6 +101,9 @@ policy! {
     /// Keys of one account, special ones included; deleted and expired keys do not count.
     /// Source: margin special API key FAQ, 2026-05-14.
     keys_per_account: u16 = 30, 30, 30;
+    /// Sub-accounts that an owner, or a signed call, may open for one master; operators and worlds may go beyond.
+    /// Source: ours; the exchange's number depends on the customer.
+    sub_accounts_per_account: u16 = 200, 200, 200;
     /// Entries in one key's IP list.
     /// Source: "Create Special Key", 2026-01-15.
     ips_per_key: u16 = 30, 30, 30;

@@ -65,8 +65,16 @@ pub trait Directory: Send + Sync {
     /// The accounts whose id is above `after`, in that order, at most `limit`.
     fn accounts(&self, after: AccountId, limit: u32) -> impl Future<Output = Result<Vec<Account>, StoreError>> + Send;
 
-    /// The sub-accounts of `master`, oldest first.
-    fn sub_accounts(&self, master: AccountId) -> impl Future<Output = Result<Vec<Account>, StoreError>> + Send;
+    /// The sub-accounts of `master`, oldest first, without the first `skip`, at most `limit`.
+    fn sub_accounts(
+        &self,
+        master: AccountId,
+        skip: u64,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Account>, StoreError>> + Send;
+
+    /// How many sub-accounts `master` has.
+    fn count_sub_accounts(&self, master: AccountId) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Whose key it is, deleted or not.
     fn account_of_key(&self, key: KeyId) -> impl Future<Output = Result<Option<AccountId>, StoreError>> + Send;

@@ -142,6 +142,9 @@ pub enum Refusal {
     /// The account has as many keys as it may.
     #[error("the account already has {0} keys")]
     TooManyKeys(u16),
+    /// The master has as many sub-accounts as it may.
+    #[error("the account already has {0} sub-accounts")]
+    TooManySubAccounts(u16),
     /// The account has its tax report key already.
     #[error("the account already has a tax report key")]
     TaxKeyExists,
@@ -293,6 +296,7 @@ impl Refusal {
             | Self::Stale { .. }
             | Self::ResidenceRestricted(_)
             | Self::TaxKeyExists
+            | Self::TooManySubAccounts(_)
             | Self::RotationUnderWay
             | Self::KeyNotActive
             | Self::OverlapOutOfRange(_)

@@ -90,6 +90,8 @@ struct Ask<'a> {
 enum Reach {
     /// Nothing.
     Account,
+    /// How many sub-accounts there are.
+    Count,
     /// The sub-accounts with their keys.
     SubAccounts,
     /// Those, and which key made which.
@@ -99,6 +101,7 @@ enum Reach {
 /// What [`Reach`] asked for.
 #[derive(Default)]
 struct Family {
+    count: u64,
     subs: Vec<Loaded>,
     makers: Makers,
 }
@@ -179,7 +182,11 @@ impl<P: Ports> Authority<P> {
             return Ok(family);
         }
         let store = self.ports.store();
-        for sub in store.sub_accounts(loaded.account.id).await.map_err(AuthorityError::Store)? {
+        if reach == Reach::Count {
+            family.count = store.count_sub_accounts(loaded.account.id).await.map_err(AuthorityError::Store)?;
+            return Ok(family);
+        }
+        for sub in self.sub_accounts(loaded.account.id).await? {
             family.subs.push(self.load(sub.id).await?);
         }
         if reach == Reach::Lineage {

@@ -79,7 +79,7 @@ const fn place(refusal: &Refusal) -> (&'static Row, &'static str) {
         Refusal::NoSecondFactor => (problem::NO_FACTOR, ""),
         Refusal::NoDeposit => (problem::NO_DEPOSIT, ""),
         Refusal::PermissionNeeds(..) | Refusal::PermissionsFixed => (problem::PERMISSION, "permissions"),
-        Refusal::TooManyKeys(_) | Refusal::TaxKeyExists => (problem::LIMIT, ""),
+        Refusal::TooManyKeys(_) | Refusal::TooManySubAccounts(_) | Refusal::TaxKeyExists => (problem::LIMIT, ""),
         Refusal::KeyDead(_) => (problem::KEY_ENDED, ""),
         Refusal::HeldByOperator | Refusal::HeldByMaster | Refusal::HeldByOwner => (problem::HELD, ""),
         Refusal::LastFactor => (problem::LAST_FACTOR, ""),

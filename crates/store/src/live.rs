@@ -162,8 +162,9 @@ impl LiveMap {
                 return;
             }
             entry.revision = revision;
+            let lends_the_same = account.lends_like(&entry.live.record());
             entry.live.replace(account);
-            self.refresh(registry, id, now);
+            self.refresh(registry, id, !lends_the_same, now);
             return;
         }
         let master = match account.master {
@@ -223,14 +224,14 @@ impl LiveMap {
         }
     }
 
-    /// Judges every key of an account and of its sub-accounts anew.
-    fn refresh(&self, registry: &Registry, account: AccountId, now: Timestamp) {
+    /// Judges every key of an account anew, and those of its sub-accounts when what they have from it changed.
+    fn refresh(&self, registry: &Registry, account: AccountId, sub_accounts: bool, now: Timestamp) {
         let Some(entry) = registry.accounts.get(&account) else { return };
         for key in entry.keys.iter().filter_map(|id| registry.keys.get(id)) {
             key.live.judge_again(&self.policy, now);
         }
-        for sub_account in &entry.sub_accounts {
-            self.refresh(registry, *sub_account, now);
+        for sub_account in entry.sub_accounts.iter().filter(|_| sub_accounts) {
+            self.refresh(registry, *sub_account, true, now);
         }
     }
 }

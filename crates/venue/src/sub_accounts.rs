@@ -131,22 +131,40 @@ pub(crate) fn list<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Resu
         let arguments = &call.arguments;
         let number = |name, absent| usize::try_from(arguments.int(name).unwrap_or(absent)).unwrap_or_default();
         let (page, limit) = (number("page", 1), number("limit", PAGE));
-        let found = chosen(&authority, &caller, &call).await.map(|accounts| {
-            let frozen = arguments.bool("isFreeze");
-            let wanted = |account: &&Account| frozen.is_none_or(|frozen| frozen != account.frozen.is_empty());
-            let rows = accounts.iter().filter(wanted).skip(page.saturating_sub(1).saturating_mul(limit)).take(limit);
-            object! { "subAccounts": rows.map(account_value).collect::<Vec<_>>() }
-        });
-        answered(found)
+        let found = match (arguments.text("email"), arguments.bool("isFreeze")) {
+            (None, None) => page_of(&authority, &caller, page, limit).await,
+            (_, frozen) => chosen(&authority, &caller, &call).await.map(|accounts| {
+                let wanted = |account: &Account| frozen.is_none_or(|frozen| frozen != account.frozen.is_empty());
+                let wanted = accounts.into_iter().filter(wanted);
+                wanted.skip(page.saturating_sub(1).saturating_mul(limit)).take(limit).collect()
+            }),
+        };
+        let rows = |accounts: Vec<Account>| accounts.iter().map(account_value).collect::<Vec<_>>();
+        answered(found.map(|accounts| object! { "subAccounts": rows(accounts) }))
     })
+}
+
+/// One page of the caller's sub-accounts; the others are not read.
+async fn page_of<P: Ports>(
+    authority: &Authority<P>,
+    caller: &Caller,
+    page: usize,
+    limit: usize,
+) -> Result<Vec<Account>, Failure> {
+    let skip = page.saturating_sub(1).saturating_mul(limit) as u64;
+    let found = authority.ports().store().sub_accounts(caller.account, skip, u32::try_from(limit).unwrap_or(u32::MAX));
+    Ok(found.await.map_err(AuthorityError::Store)?)
 }
 
 /// The caller's sub-accounts, or the one that is named; of nobody's there is an empty list.
 async fn chosen<P: Ports>(authority: &Authority<P>, caller: &Caller, call: &Call) -> Result<Vec<Account>, Failure> {
-    let accounts = authority.ports().store().sub_accounts(caller.account).await.map_err(AuthorityError::Store)?;
-    let Some(email) = call.arguments.text("email") else { return Ok(accounts) };
-    let email = Email::parse(email).ok();
-    Ok(accounts.into_iter().filter(|account| Some(&account.email) == email.as_ref()).collect())
+    let Some(email) = call.arguments.text("email") else { return Ok(authority.sub_accounts(caller.account).await?) };
+    let Ok(email) = Email::parse(email) else { return Ok(Vec::new()) };
+    let store = authority.ports().store();
+    let Some(id) = store.account_by_email(&email).await.map_err(AuthorityError::Store)? else { return Ok(Vec::new()) };
+    let loaded = store.load(id).await.map_err(AuthorityError::Store)?;
+    let account = loaded.map(|loaded| loaded.account).filter(|account| account.master == Some(caller.account));
+    Ok(account.into_iter().collect())
 }
 
 fn account_value(account: &Account) -> Value {

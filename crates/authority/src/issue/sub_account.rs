@@ -26,11 +26,12 @@ pub struct NewSubAccount {
 }
 
 /// Decides on a sub-account of the account in question. Identity, terms and controls are the master's; it starts
-/// without products and deposit. The master's version moves, so that a proof for it fits once.
+/// without products and deposit. The master's version moves, so that a proof for it fits once, and of two that count
+/// `there`, the sub-accounts that there are, one is decided anew.
 ///
 /// # Errors
-/// [`Refusal`]: the caller, the master, the proof.
-pub fn create_sub_account(case: Case<'_>, new: &NewSubAccount, id: AccountId) -> Result<Change, Refusal> {
+/// [`Refusal`]: the caller, the master, the count, the proof.
+pub fn create_sub_account(case: Case<'_>, new: &NewSubAccount, id: AccountId, there: u64) -> Result<Change, Refusal> {
     let owner = case.owner()?;
     // By a signed call too, with a standard key that may trade: the power over special keys is the same.
     authorise(&case, &owner, Power::Special)?;
@@ -40,6 +41,10 @@ pub fn create_sub_account(case: Case<'_>, new: &NewSubAccount, id: AccountId) ->
     }
     if owner.frozen().is_some() {
         return Err(Refusal::AccountFrozen);
+    }
+    let max = case.policy.sub_accounts_per_account;
+    if matches!(case.caller.via, Via::Owner | Via::Key { .. }) && there >= u64::from(max) {
+        return Err(Refusal::TooManySubAccounts(max));
     }
     let password = new.password_hash.as_ref().map(PasswordHash::fingerprint);
     let after = json!({ "email": new.email, "kind": new.kind, "password": password });

@@ -71,8 +71,8 @@ impl<P: Ports> Authority<P> {
         let taken = store.account_by_email(&new.email).await.map_err(AuthorityError::Store)?.is_some();
         let id = store.next_account_id().await.map_err(AuthorityError::Store)?;
         let action = Action::AccountCreated;
-        let ask = Ask { caller, account: master, key: None, action, reach: Reach::Account, now };
-        let committed = self.change(ask, |case, _| match issue::create_sub_account(case, new, id) {
+        let ask = Ask { caller, account: master, key: None, action, reach: Reach::Count, now };
+        let committed = self.change(ask, |case, family| match issue::create_sub_account(case, new, id, family.count) {
             Ok(_) if taken => Err(Refusal::EmailTaken),
             decided => decided.map(Some),
         });

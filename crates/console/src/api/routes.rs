@@ -494,6 +494,7 @@ fn account_routes<P: Ports + 'static>(routes: Of<P>) -> Of<P> {
             "/v1/accounts/{account}/sub-accounts",
             subs::create::<P>,
             change("createSubAccount", "Open a sub-account")
+                .refused(&[problem::LIMIT])
                 .idempotent()
                 .takes::<subs::CreateSubAccount>()
                 .gives::<view::AccountView>(201, "The sub-account.")

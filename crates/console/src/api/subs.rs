@@ -8,7 +8,7 @@ use axum::response::Response;
 use latchkey_authority::account::{Email, Owner, PasswordHash, SubKind};
 use latchkey_authority::caller::Caller;
 use latchkey_authority::issue::NewSubAccount;
-use latchkey_authority::ports::{Directory, Ports};
+use latchkey_authority::ports::Ports;
 use latchkey_crypto::digest::sha256_framed;
 use latchkey_protocol::AccountId;
 use serde::{Deserialize, Serialize};
@@ -47,7 +47,7 @@ pub(crate) async fn list<P: Ports + 'static>(
     Segments(account): Segments<String>,
 ) -> Result<Response, Problem> {
     let master = console.reach(&signed, &account).await?.account;
-    let subs = console.store().sub_accounts(master.id).await?;
+    let subs = console.authority().sub_accounts(master.id).await?;
     let sub_accounts =
         subs.iter().filter_map(|sub| Owner::new(sub, Some(&master))).map(|owner| AccountView::of(&owner)).collect();
     Ok(answer(StatusCode::OK, &SubAccounts { sub_accounts }))

@@ -326,9 +326,15 @@ impl Directory for House {
         Ok(rows.accounts.values().filter(|account| account.id > after).take(limit as usize).cloned().collect())
     }
 
-    async fn sub_accounts(&self, master: AccountId) -> Result<Vec<Account>, StoreError> {
+    async fn sub_accounts(&self, master: AccountId, skip: u64, limit: u32) -> Result<Vec<Account>, StoreError> {
+        let (skip, limit) = (usize::try_from(skip).unwrap(), usize::try_from(limit).unwrap());
         let rows = self.0.rows.lock().unwrap();
-        Ok(rows.accounts.values().filter(|account| account.master == Some(master)).cloned().collect())
+        let found = rows.accounts.values().filter(|account| account.master == Some(master));
+        Ok(found.skip(skip).take(limit).cloned().collect())
+    }
+
+    async fn count_sub_accounts(&self, master: AccountId) -> Result<u64, StoreError> {
+        self.sub_accounts(master, 0, u32::MAX).await.map(|all| all.len() as u64)
     }
 
     async fn account_of_key(&self, key: KeyId) -> Result<Option<AccountId>, StoreError> {

@@ -127,8 +127,15 @@ impl<S: Secrets> Directory for Rehearsal<'_, S> {
         Ok(later.take(limit as usize).cloned().collect())
     }
 
-    async fn sub_accounts(&self, master: AccountId) -> Result<Vec<Account>, StoreError> {
-        Ok(self.rows().accounts.values().filter(|account| account.master == Some(master)).cloned().collect())
+    async fn sub_accounts(&self, master: AccountId, skip: u64, limit: u32) -> Result<Vec<Account>, StoreError> {
+        let (skip, limit) = (usize::try_from(skip).unwrap_or(usize::MAX), usize::try_from(limit).unwrap_or(usize::MAX));
+        let rows = self.rows();
+        let found = rows.accounts.values().filter(|account| account.master == Some(master));
+        Ok(found.skip(skip).take(limit).cloned().collect())
+    }
+
+    async fn count_sub_accounts(&self, master: AccountId) -> Result<u64, StoreError> {
+        self.sub_accounts(master, 0, u32::MAX).await.map(|all| all.len() as u64)
     }
 
     async fn account_of_key(&self, key: KeyId) -> Result<Option<AccountId>, StoreError> {

@@ -17,13 +17,25 @@ impl Directory for SqliteStore {
         rows.iter().map(|record| read::decode(record)).collect()
     }
 
-    async fn sub_accounts(&self, master: AccountId) -> Result<Vec<Account>, StoreError> {
-        let rows: Vec<Vec<u8>> = sqlx::query_scalar("SELECT record FROM accounts WHERE master = ? ORDER BY id")
+    async fn sub_accounts(&self, master: AccountId, skip: u64, limit: u32) -> Result<Vec<Account>, StoreError> {
+        let page = "SELECT record FROM accounts WHERE master = ? ORDER BY id LIMIT ? OFFSET ?";
+        let rows: Vec<Vec<u8>> = sqlx::query_scalar(page)
             .bind(master.0)
+            .bind(limit)
+            .bind(i64::try_from(skip).unwrap_or(i64::MAX))
             .fetch_all(&self.readers)
             .await
             .map_err(unavailable)?;
         rows.iter().map(|record| read::decode(record)).collect()
+    }
+
+    async fn count_sub_accounts(&self, master: AccountId) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM accounts WHERE master = ?")
+            .bind(master.0)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        Ok(count.unsigned_abs())
     }
 
     async fn account_of_key(&self, key: KeyId) -> Result<Option<AccountId>, StoreError> {

@@ -134,6 +134,25 @@ fn a_freeze_of_the_master_reaches_the_keys_of_its_sub_accounts() {
 }
 
 #[test]
+fn a_change_of_the_master_that_its_sub_accounts_do_not_share_leaves_their_keys_alone() {
+    let live = map();
+    let mut sub = account(2);
+    sub.master = Some(AccountId(1));
+    live.apply(&committed(1, &[account(1), sub], &[key(6, 1), key(7, 2)]));
+    let (own, subs) = (live.find(&key(6, 1).api_key).unwrap(), live.find(&key(7, 2).api_key).unwrap());
+    let generations = || [own.generation(), subs.generation()];
+    let before = generations();
+    let mut master = account(1);
+    master.products.futures = Some(NOW);
+    live.apply(&committed(2, &[master.clone()], &[]));
+    let after = generations();
+    assert!(after[0] > before[0] && after[1] == before[1], "{before:?} {after:?}");
+    master.default_security_controls = !master.default_security_controls;
+    live.apply(&committed(3, &[master], &[]));
+    assert!(generations()[1] > after[1]);
+}
+
+#[test]
 fn an_older_change_that_comes_late_is_ignored() {
     let live = map();
     live.apply(&committed(1, &[account(1)], &[key(7, 1)]));

@@ -68,8 +68,12 @@ async fn sub_accounts_owners_of_keys_and_pages_of_accounts_are_found() {
     let ids = |accounts: Vec<latchkey_authority::account::Account>| {
         accounts.into_iter().map(|account| account.id.0).collect::<Vec<_>>()
     };
-    assert_eq!(ids(store.sub_accounts(AccountId(1)).await.unwrap()), [3, 4]);
-    assert!(store.sub_accounts(AccountId(3)).await.unwrap().is_empty());
+    assert_eq!(ids(store.sub_accounts(AccountId(1), 0, 9).await.unwrap()), [3, 4]);
+    assert!(store.sub_accounts(AccountId(3), 0, 9).await.unwrap().is_empty());
+    assert_eq!(ids(store.sub_accounts(AccountId(1), 0, 1).await.unwrap()), [3]);
+    assert_eq!(ids(store.sub_accounts(AccountId(1), 1, 9).await.unwrap()), [4]);
+    assert_eq!(store.count_sub_accounts(AccountId(1)).await.unwrap(), 2);
+    assert_eq!(store.count_sub_accounts(AccountId(3)).await.unwrap(), 0);
     assert_eq!(ids(store.accounts(AccountId(0), 3).await.unwrap()), [1, 2, 3]);
     assert_eq!(ids(store.accounts(AccountId(3), 3).await.unwrap()), [4]);
     assert_eq!(store.account_of_key(KeyId(7)).await.unwrap(), Some(AccountId(3)));
@@ -79,8 +83,8 @@ async fn sub_accounts_owners_of_keys_and_pages_of_accounts_are_found() {
     let mut moved = account(4);
     (moved.master, moved.version) = (Some(AccountId(2)), 2);
     store.commit(with_account(change(4), moved, Some(1))).await.unwrap();
-    assert_eq!(ids(store.sub_accounts(AccountId(1)).await.unwrap()), [3]);
-    assert_eq!(ids(store.sub_accounts(AccountId(2)).await.unwrap()), [4]);
+    assert_eq!(ids(store.sub_accounts(AccountId(1), 0, 9).await.unwrap()), [3]);
+    assert_eq!(ids(store.sub_accounts(AccountId(2), 0, 9).await.unwrap()), [4]);
 }
 
 #[tokio::test]

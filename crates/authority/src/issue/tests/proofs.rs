@@ -112,7 +112,7 @@ fn factors(change: FactorChange) -> Ask {
 fn sub_account(email: &str, kind: SubKind, password: Option<&str>) -> Ask {
     let password_hash = password.map(|hash| PasswordHash::new(hash.into()));
     let new = NewSubAccount { email: Email::parse(email).unwrap(), kind, password_hash };
-    Box::new(move |case| create_sub_account(case, &new, AccountId(101)).map(drop))
+    Box::new(move |case| create_sub_account(case, &new, AccountId(101), 0).map(drop))
 }
 
 fn passkey(id: &str, label: &str, credential: &str) -> Passkey {

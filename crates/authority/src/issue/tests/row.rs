@@ -375,7 +375,8 @@ impl Row<'_> {
             "sub-account" => {
                 let email = Email::parse("new@example.com").unwrap();
                 let new = NewSubAccount { email, kind: SubKind::Normal, password_hash: None };
-                create_sub_account(case, &new, AccountId(account.id.0 + 100)).map(Some)
+                let there = fact("there").map_or(0, |there| there.parse().unwrap());
+                create_sub_account(case, &new, AccountId(account.id.0 + 100), there).map(Some)
             }
             other => panic!("unknown action {other}"),
         }

@@ -192,10 +192,15 @@ impl Directory for House {
         Ok(ids.map(|id| rows.account(*id).unwrap()).collect())
     }
 
-    async fn sub_accounts(&self, master: AccountId) -> Result<Vec<Account>, StoreError> {
+    async fn sub_accounts(&self, master: AccountId, skip: u64, limit: u32) -> Result<Vec<Account>, StoreError> {
+        let (skip, limit) = (usize::try_from(skip).unwrap(), usize::try_from(limit).unwrap());
         let rows = self.rows.lock().unwrap();
         let accounts = rows.accounts.keys().map(|id| rows.account(*id).unwrap());
-        Ok(accounts.filter(|account| account.master == Some(master)).collect())
+        Ok(accounts.filter(|account| account.master == Some(master)).skip(skip).take(limit).collect())
+    }
+
+    async fn count_sub_accounts(&self, master: AccountId) -> Result<u64, StoreError> {
+        self.sub_accounts(master, 0, u32::MAX).await.map(|all| all.len() as u64)
     }
 
     async fn account_of_key(&self, key: KeyId) -> Result<Option<AccountId>, StoreError> {
