@@ -355,17 +355,12 @@ pub(crate) async fn edit<P: Ports + 'static>(
 }
 
 fn read_edit(edit: EditKey) -> Result<KeyEdit, Problem> {
-    let ips = match (edit.ips, edit.unrestricted) {
-        (Some(_), true) => return Err(invalid("ips", "either a list or `unrestricted`")),
-        (Some(entries), false) => Some(IpChange::Set(entries.join("\n"))),
-        (None, true) => Some(IpChange::Open),
-        (None, false) => None,
-    };
-    let symbols = match (edit.symbols, edit.all_symbols) {
-        (Some(_), true) => return Err(invalid("symbols", "either a list or `allSymbols`")),
-        (Some(names), false) => Some(Some(symbols(&names)?)),
-        (None, true) => Some(None),
-        (None, false) => None,
+    let ips = list_or_all(("ips", edit.ips), ("unrestricted", edit.unrestricted))?;
+    let ips = ips.map(|list| list.map_or(IpChange::Open, |entries| IpChange::Set(entries.join("\n"))));
+    let symbols = match list_or_all(("symbols", edit.symbols), ("allSymbols", edit.all_symbols))? {
+        Some(Some(names)) => Some(Some(symbols(&names)?)),
+        Some(None) => Some(None),
+        None => None,
     };
     let replay = match edit.replay.as_deref() {
         None => None,
@@ -378,6 +373,18 @@ fn read_edit(edit: EditKey) -> Result<KeyEdit, Problem> {
     };
     let permissions = edit.permissions.as_deref().map(permissions).transpose()?;
     Ok(KeyEdit { label: edit.label, permissions, ips, symbols, accepts, replay })
+}
+
+/// The list that shall stand, `None` for no bounds; nothing when neither is asked for.
+fn list_or_all(
+    (field, list): (&'static str, Option<Vec<String>>),
+    (flag, all): (&str, bool),
+) -> Result<Option<Option<Vec<String>>>, Problem> {
+    match (list, all) {
+        (Some(_), true) => Err(invalid(field, format!("either a list or `{flag}`"))),
+        (None, false) => Ok(None),
+        (list, _) => Ok(Some(list)),
+    }
 }
 
 /// `DELETE /v1/accounts/{account}/keys/{key}`.
