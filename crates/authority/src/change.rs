@@ -249,6 +249,8 @@ pub enum AuditState {
     OperatorToken(OperatorTokenSummary),
     /// Of what an operator did to an embedded venue.
     Sandbox(SandboxSummary),
+    /// Of an effect that the exchange had refused.
+    Effect(EffectId),
 }
 
 /// An operator's token, by what it may do; never the token.
@@ -373,6 +375,8 @@ pub enum Action {
     SandboxDeposit,
     /// An operator made a liquidation loan in the embedded venue.
     SandboxLoan,
+    /// An operator had an effect tried again that the exchange had refused.
+    EffectRetried,
 }
 
 #[cfg(test)]

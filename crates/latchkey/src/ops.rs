@@ -6,6 +6,7 @@
 
 mod accounts;
 mod audit;
+mod effects;
 mod imports;
 mod keys;
 mod mailbox;
@@ -71,13 +72,15 @@ pub fn router(ops: Ops, guard: guard::Guard) -> Router {
         .route("/ops/v1/accounts", get(accounts::list))
         .route("/ops/v1/accounts/{uid}", get(accounts::show))
         .route("/ops/v1/accounts/{uid}/keys", get(keys::list))
+        .route("/ops/v1/effects", get(effects::list))
         .route("/ops/v1/policy", get(policy));
     let write = Router::new()
         .route("/ops/v1/accounts", post(accounts::create))
         .route("/ops/v1/accounts/{uid}", axum::routing::patch(accounts::edit))
         .route("/ops/v1/accounts/{uid}/freeze", post(accounts::freeze))
         .route("/ops/v1/accounts/{uid}/unfreeze", post(accounts::unfreeze))
-        .route("/ops/v1/accounts/{uid}/reset-factors", post(accounts::reset_factors));
+        .route("/ops/v1/accounts/{uid}/reset-factors", post(accounts::reset_factors))
+        .route("/ops/v1/effects/{id}/retry", post(effects::retry));
     let hold = Router::new()
         .route("/ops/v1/accounts/{uid}/keys", delete(keys::delete_all))
         .route("/ops/v1/accounts/{uid}/keys/{key}", delete(keys::delete))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use latchkey_authority::caller::Caller;
+use latchkey_authority::caller::{Caller, Via};
 use latchkey_authority::issue::{FixedText, IpChange, KeyEdit, NewKey, NewProof, NewSpecialKey, Overlap, Rotation};
 use latchkey_authority::key::{KeyRecord, PermissionMode, Scope, parse_key_id};
 use latchkey_authority::ports::{Loaded, Ports, Store};
@@ -142,6 +142,13 @@ pub(crate) struct CreateSpecialKey {
 pub(crate) struct Count {
     /// So many.
     pub(crate) keys: usize,
+}
+
+/// The keys that one key made by signed calls, directly or not.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Descendants {
+    /// The ids of those that are not deleted; keys of sub-accounts too.
+    pub(crate) keys: Vec<String>,
 }
 
 fn key_id(text: &str) -> Result<KeyId, Problem> {
@@ -462,6 +469,19 @@ pub(crate) async fn rotate<P: Ports + 'static>(
         console.made(console.settled(&signed, created).await?).await
     };
     console.once(signed.account, once, request, make).await
+}
+
+/// `GET /v1/accounts/{account}/keys/{key}/descendants`: what `end-descendants` would end.
+pub(crate) async fn descendants<P: Ports + 'static>(
+    State(console): State<Arc<Console<P>>>,
+    signed: Signed,
+    Segments((account, key)): Segments<(String, String)>,
+) -> Result<Response, Problem> {
+    let (account, key) = (console.reach(&signed, &account).await?.account.id, key_id(&key)?);
+    let caller = Caller { account: signed.account, from: signed.from, via: Via::Owner, step_up: None, claim: None };
+    let found = console.authority().descendants(&caller, account, key, console.now()).await;
+    let keys = console.settled(&signed, found).await?;
+    Ok(answer(StatusCode::OK, &Descendants { keys: keys.iter().map(|key| key.id.to_string()).collect() }))
 }
 
 /// `POST /v1/accounts/{account}/keys/{key}/end-descendants`.

@@ -422,6 +422,13 @@ fn key_routes<P: Ports + 'static>(routes: Of<P>) -> Of<P> {
                 .tagged(),
         )
         .add(
+            GET,
+            "/v1/accounts/{account}/keys/{key}/descendants",
+            keys::descendants::<P>,
+            one(op("listDescendants", "List the keys that this one made by signed calls, directly or not"))
+                .gives::<keys::Descendants>(200, "Those that are not deleted."),
+        )
+        .add(
             POST,
             "/v1/accounts/{account}/keys/{key}/end-descendants",
             keys::end_descendants::<P>,

@@ -11,7 +11,7 @@ use latchkey_client::client::Client;
 use latchkey_client::outcome::{Answer, Outcome, Refusal};
 use latchkey_client::request::Request;
 use latchkey_client::timing::SystemTiming;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{KeyArgs, Printable, call};
 
@@ -159,6 +159,11 @@ fn checkup(client: &mut Client, json: bool, out: &mut dyn Write, notes: &mut dyn
     let answer = match client.call(&Request::get("/latchkey/v1/key").build()?) {
         Ok(Outcome::Answered(answer)) => answer,
         Ok(Outcome::Refused(refused)) => {
+            if json {
+                let id = shown_id(refused.request_id.as_deref());
+                writeln!(out, "{}", json!({ "toFix": [advice(&refused)], "refusal": id }))?;
+                return Ok(false);
+            }
             writeln!(out, "{:<11} {}", "to fix", Printable(&advice(&refused)))?;
             if let Some(id) = shown_id(refused.request_id.as_deref()) {
                 writeln!(out, "{:<11} latchkey doctor {id}, with another key of the account", "more")?;
@@ -168,12 +173,16 @@ fn checkup(client: &mut Client, json: bool, out: &mut dyn Write, notes: &mut dyn
         Ok(other) => return tell_failure(&other, notes),
         Err(error) => return not_reached(error, notes),
     };
-    let key = parse(&answer)?;
-    if json {
-        writeln!(out, "{key}")?;
-        return Ok(true);
-    }
+    let mut key = parse(&answer)?;
     let ahead = answer.headers.find("x-latchkey-clock-ms").and_then(|value| value.parse::<i64>().ok());
+    let fixes = fixes(&key, ahead);
+    if json {
+        if let Some(object) = key.as_object_mut() {
+            object.insert("toFix".to_owned(), json!(fixes));
+        }
+        writeln!(out, "{key}")?;
+        return Ok(fixes.is_empty());
+    }
     let names = |name: &str| -> Vec<String> {
         let list = key.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         list.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect()
@@ -194,7 +203,6 @@ fn checkup(client: &mut Client, json: bool, out: &mut dyn Write, notes: &mut dyn
     ] {
         writeln!(out, "{name:<11} {}", Printable(&value))?;
     }
-    let fixes = fixes(&key, ahead);
     match fixes.as_slice() {
         [] => writeln!(out, "{:<11} nothing: the key is ready", "to fix")?,
         fixes => {

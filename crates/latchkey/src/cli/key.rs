@@ -81,6 +81,8 @@ enum Verb {
     Enable(One),
     /// Delete a key for good
     Delete(One),
+    /// Delete for good every key that this one made by signed calls, directly or not
+    EndDescendants(One),
     /// Delete every key of the account for good
     DeleteAll(Sure),
     /// Ask whether a key may make a call, and which rules decide
@@ -264,6 +266,7 @@ struct Keys<'a> {
 
 fn act(args: &Args, out: &mut dyn Write, allowed: &mut bool) -> anyhow::Result<()> {
     let keys = Keys::of(&args.shared)?;
+    let notes = &mut std::io::stderr().lock();
     match &args.verb {
         Verb::Create(create) => keys.create(create, out),
         Verb::CreateSpecial(create) => keys.create_special(create, out),
@@ -271,11 +274,20 @@ fn act(args: &Args, out: &mut dyn Write, allowed: &mut bool) -> anyhow::Result<(
         Verb::Show(one) => keys.show(&keys.find(&one.key)?, out),
         Verb::Edit(edit) => keys.edit(edit, out),
         Verb::Rotate(rotate) => keys.rotate(rotate, out),
-        Verb::Disable(one) => keys.hold(&one.key, "disable", out),
-        Verb::Enable(one) => keys.hold(&one.key, "enable", out),
+        Verb::Disable(one) => {
+            let id = keys.hold(&one.key, "disable", out)?;
+            keys.offer(&id, notes)
+        }
+        Verb::Enable(one) => keys.hold(&one.key, "enable", out).map(drop),
         Verb::Delete(one) => {
             let id = keys.id(&one.key)?;
-            keys.send(&Method::DELETE, &format!("/{id}"), None, &[]).map(drop)
+            keys.send(&Method::DELETE, &format!("/{id}"), None, &[])?;
+            keys.offer(&id, notes)
+        }
+        Verb::EndDescendants(one) => {
+            let id = keys.id(&one.key)?;
+            let reply = keys.send(&Method::POST, &format!("/{id}/end-descendants"), None, &[])?.json()?;
+            keys.tell(&reply, &format!("{} keys deleted", cell(reply.get("keys"))), out)
         }
         Verb::DeleteAll(Sure { .. }) => {
             let reply = keys.send(&Method::DELETE, "", None, &[])?.json()?;
@@ -530,10 +542,27 @@ impl<'a> Keys<'a> {
         self.show(&reply.json()?, out)
     }
 
-    fn hold(&self, name: &str, verb: &str, out: &mut dyn Write) -> anyhow::Result<()> {
+    /// Says how the keys can be ended that a key made, when there are any. Operators are not told: keys of others are the
+    /// owner's business.
+    fn offer(&self, id: &str, notes: &mut dyn Write) -> anyhow::Result<()> {
+        if self.shared.operator.given() {
+            return Ok(());
+        }
+        let made = self.remote.get(&format!("{}/{id}/descendants", self.at))?.json()?;
+        match made.get("keys").and_then(Value::as_array).map_or(0, Vec::len) {
+            0 => {}
+            count => {
+                writeln!(notes, "{count} keys that it made live on: `latchkey key end-descendants {id}` ends them")?
+            }
+        }
+        Ok(())
+    }
+
+    fn hold(&self, name: &str, verb: &str, out: &mut dyn Write) -> anyhow::Result<String> {
         let id = self.id(name)?;
         self.send(&Method::POST, &format!("/{id}/{verb}"), None, &[])?;
-        self.tell(&json!({ "id": id, "done": verb }), &format!("{id}: {verb}d"), out)
+        self.tell(&json!({ "id": id, "done": verb }), &format!("{id}: {verb}d"), out)?;
+        Ok(id)
     }
 
     fn can(&self, can: &Can, out: &mut dyn Write) -> anyhow::Result<bool> {

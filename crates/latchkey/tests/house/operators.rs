@@ -163,6 +163,7 @@ fn a_token_is_good_for_its_scopes_alone() {
         ("accounts:read", "GET", format!("/ops/v1/accounts/{uid}")),
         ("accounts:read", "GET", format!("/ops/v1/accounts/{uid}/keys")),
         ("accounts:read", "GET", "/ops/v1/policy".to_owned()),
+        ("accounts:read", "GET", "/ops/v1/effects".to_owned()),
         ("accounts:write", "POST", format!("/ops/v1/accounts/{uid}/unfreeze")),
         ("keys:hold", "POST", format!("/ops/v1/accounts/{uid}/keys/{id}/disable")),
         ("audit:read", "GET", "/ops/v1/audit".to_owned()),

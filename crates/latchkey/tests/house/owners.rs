@@ -188,7 +188,7 @@ impl Alice {
         command(&words, environment, "")
     }
 
-    /// Finds the calls of `bot`: one was answered, and one refused because the key was disabled.
+    /// Finds the calls of `bot`: two were answered, and one refused because the key was disabled.
     fn reads_what_was_recorded(&self, file: &str) {
         let dead = ["calls", "list", "--key", "bot", "--outcome", "disabled"];
         // Records are written a moment after their call.
@@ -199,7 +199,7 @@ impl Alice {
         assert_eq!(self.run(&export, &[]).0, 0);
         let text = fs::read_to_string(file).expect("a file");
         let count = |what: &str| text.lines().filter(|line| line.contains(what)).count();
-        assert_eq!((count(""), count(",answered,"), count(",disabled,")), (3, 1, 1), "{text}");
+        assert_eq!((count(""), count(",answered,"), count(",disabled,")), (4, 2, 1), "{text}");
         let again = self.run(&export, &[]);
         assert!(again.0 == 1 && again.2.contains("calls.csv"), "a file that is there stays: {again:?}");
         let sheet = format!("{file}.parquet");
@@ -254,6 +254,9 @@ fn the_command_line_serves_an_owner() {
     let key = Key::hmac(pair["api_key"].as_str().unwrap(), pair["secret_key"].as_str().unwrap());
     assert_eq!(key.call(house.server.api, "GET", "/api/v3/account", "").status, 200);
 
+    let child = key.call(house.server.api, "POST", "/sapi/v1/margin/apiKey", "apiName=child&ip=127.0.0.1");
+    assert_eq!(child.status, 200, "{}", child.text());
+
     let listed = alice.run(&["key", "list"], &[]);
     let line = listed.1.lines().find(|line| line.contains(" bot ")).expect("the key's line").to_owned();
     assert!(line.contains("127.0.0.1") && line.contains("active"), "{line}");
@@ -263,7 +266,9 @@ fn the_command_line_serves_an_owner() {
     assert_eq!((can("/api/v3/account", "127.0.0.1"), can("/api/v3/account", "192.0.2.1")), (0, 1));
     let trade = alice.run(&["key", "can", "bot", "POST", "/api/v3/order", "--ip", "127.0.0.1"], &[]);
     assert!(trade.0 == 1 && trade.1.starts_with("no\n") && trade.1.contains("permission"), "{trade:?}");
-    assert_eq!(alice.run(&["key", "disable", "bot"], &[]).0, 0);
+    let disabled = alice.run(&["key", "disable", "bot"], &[]);
+    assert_eq!(disabled.0, 0, "{disabled:?}");
+    assert!(disabled.2.contains("1 keys that it made live on: `latchkey key end-descendants"), "{disabled:?}");
     assert_ne!(key.call(house.server.api, "GET", "/api/v3/account", "").status, 200);
     alice.reads_what_was_recorded(&path("calls.csv"));
     let unknown = alice.run(&["key", "show", "nothing"], &[]);
