@@ -80,6 +80,11 @@ pub struct RequestId {
 }
 
 impl RequestId {
+    /// What tells the run of the server that gave it from others; within a run ids rise.
+    pub const fn boot(self) -> u64 {
+        self.boot
+    }
+
     /// Reads the text of an id: 32 lower-case hexadecimal digits with their four hyphens.
     pub fn parse(text: &str) -> Option<Self> {
         let places = text.bytes().enumerate();

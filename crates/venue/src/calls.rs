@@ -13,6 +13,8 @@ use latchkey_authority::ports::{Ports, Store};
 use latchkey_protocol::catalog::Arguments;
 use latchkey_protocol::code::{self, ApiError};
 use latchkey_protocol::{AccountId, ApiKey, KeyId, Permission, Value, object};
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::venue::{Venue, holder};
 
@@ -105,15 +107,31 @@ fn search<P: Ports + 'static>(
     venue: &Venue<P>,
     query: CallQuery,
 ) -> impl Future<Output = Result<CallPage, ApiError>> + Send + use<P> {
-    find(Arc::clone(&venue.calls), venue.runtime.clone(), query)
+    let turn = Arc::clone(&venue.searches).try_acquire_owned();
+    let (log, runtime) = (Arc::clone(&venue.calls), venue.runtime.clone());
+    async move {
+        // A search goes on when its caller has gone, and keeps its turn until it ends.
+        let turn = turn.map_err(|_| code::SERVER_BUSY.plain())?;
+        find(log, runtime, query, turn).await
+    }
 }
 
-async fn find(log: Arc<dyn CallLog>, runtime: tokio::runtime::Handle, query: CallQuery) -> Result<CallPage, ApiError> {
+async fn find(
+    log: Arc<dyn CallLog>,
+    runtime: Handle,
+    query: CallQuery,
+    turn: OwnedSemaphorePermit,
+) -> Result<CallPage, ApiError> {
     let failed = |error: &dyn std::fmt::Display| {
         tracing::error!(%error, "call records cannot be read");
         code::DISCONNECTED.plain()
     };
-    match runtime.spawn_blocking(move || log.find(&query)).await {
+    let work = move || {
+        let found = log.find(&query);
+        drop(turn);
+        found
+    };
+    match runtime.spawn_blocking(work).await {
         Ok(Ok(page)) => Ok(page),
         Ok(Err(error)) => Err(failed(&error)),
         Err(error) => Err(failed(&error)),

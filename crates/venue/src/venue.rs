@@ -14,6 +14,7 @@ use latchkey_protocol::catalog::Route;
 use latchkey_protocol::code::{self, ApiError};
 use latchkey_protocol::{Timestamp, Value};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use crate::broker::Pace;
 use crate::sequencer::Exchange;
@@ -22,6 +23,9 @@ use crate::{
     sub_accounts, sub_keys, wallet,
 };
 
+/// Searches of the call records that go on at one time; who comes meanwhile is told to come again.
+const SEARCHES: usize = 2;
+
 /// The embedded venue: an exchange of its own, and the authority for what manages keys.
 pub struct Venue<P> {
     tiers: Tiers,
@@ -29,6 +33,8 @@ pub struct Venue<P> {
     pub(crate) authority: Arc<Authority<P>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) calls: Arc<dyn CallLog>,
+    /// Turns of those who search the call records: each reads files, perhaps many.
+    pub(crate) searches: Arc<Semaphore>,
     /// How often a broker makes and deletes keys.
     pub(crate) pace: Arc<Pace>,
     pub(crate) runtime: Handle,
@@ -44,7 +50,8 @@ impl<P: Ports + 'static> Venue<P> {
         runtime: Handle,
     ) -> Self {
         let tiers = Tiers::from(authority.policy());
-        Self { tiers, exchange, authority, clock, calls, pace: Arc::default(), runtime }
+        let searches = Arc::new(Semaphore::new(SEARCHES));
+        Self { tiers, exchange, authority, clock, calls, searches, pace: Arc::default(), runtime }
     }
 
     /// The same venue, with limits of accounts by VIP level.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! magic `LKCR` · format (2) · spare (2) · length of the head (4) · CRC-32C of the head (4)
-//! head: where it came from, its times, its keys, its request ids, its blocks
+//! head: where it came from, its times, its keys, its blocks, its accounts, its request ids run by run
 //! blocks: up to 1024 records each, zstd
 //! ```
 
@@ -10,8 +10,9 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use latchkey_admission::call::RequestId;
 use latchkey_admission::records::{CallEntry, CallQuery};
-use latchkey_protocol::{KeyId, Timestamp};
+use latchkey_protocol::{AccountId, KeyId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{RecordsError, format};
@@ -50,6 +51,26 @@ struct Head {
     /// The keys that have a record here, rising.
     keys: Vec<KeyId>,
     blocks: Vec<Block>,
+    /// The accounts that have a record here, rising.
+    accounts: Vec<AccountId>,
+    /// The lowest and the highest request id of each run of the server, rising.
+    ids: Vec<(RequestId, RequestId)>,
+}
+
+/// The head of format 1, which tells neither accounts nor ids.
+#[derive(Deserialize)]
+struct FirstHead {
+    origin: Origin,
+    from: Timestamp,
+    until: Timestamp,
+    keys: Vec<KeyId>,
+    blocks: Vec<Block>,
+}
+
+impl From<FirstHead> for Head {
+    fn from(FirstHead { origin, from, until, keys, blocks }: FirstHead) -> Self {
+        Self { origin, from, until, keys, blocks, accounts: Vec::new(), ids: Vec::new() }
+    }
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -100,7 +121,12 @@ impl Archive {
         if checksum(&[&head]) != u32::from_le_bytes([s0, s1, s2, s3]) {
             return Err(damaged("the index does not match its checksum"));
         }
-        let head = postcard::from_bytes(&head).map_err(|_| damaged("the index is not readable"))?;
+        let head = if found == FORMAT {
+            postcard::from_bytes(&head)
+        } else {
+            postcard::from_bytes::<FirstHead>(&head).map(Head::from)
+        };
+        let head = head.map_err(|_| damaged("the index is not readable"))?;
         Ok(Self { path: path.to_owned(), bytes, format: found, head, blocks_at: (PREAMBLE + length) as u64 })
     }
 
@@ -123,8 +149,11 @@ impl Archive {
 
     /// Whether a record that `query` looks for can be here.
     pub(super) fn may_hold(&self, query: &CallQuery) -> bool {
-        let keyed = query.key.is_none_or(|key| self.head.keys.binary_search(&key).is_ok());
-        keyed && overlaps(query, self.head.from, self.head.until)
+        let Head { from, until, keys, accounts, ids, .. } = &self.head;
+        let keyed = query.key.is_none_or(|key| keys.binary_search(&key).is_ok());
+        let owned = accounts.binary_search(&query.account).is_ok();
+        let named = query.id.is_none_or(|id| ids.iter().any(|(low, high)| (*low..=*high).contains(&id)));
+        keyed && (owned && named || self.format < FORMAT) && overlaps(query, *from, *until)
     }
 
     /// The blocks in which `query` may find something, oldest first.
@@ -184,6 +213,13 @@ pub(super) fn write(
     let mut keys: Vec<KeyId> = entries.iter().map(|entry| entry.key).collect();
     keys.sort_unstable();
     keys.dedup();
+    let mut accounts: Vec<AccountId> = entries.iter().map(|entry| entry.account).collect();
+    accounts.sort_unstable();
+    accounts.dedup();
+    let mut all: Vec<RequestId> = entries.iter().map(|entry| entry.id).collect();
+    all.sort_unstable();
+    let runs = all.chunk_by(|one, next| one.boot() == next.boot());
+    let ids = runs.filter_map(|run| Some((*run.first()?, *run.last()?))).collect();
     let failed = |what| RecordsError::Damaged { path: target.to_owned(), what };
     let (mut blocks, mut packed) = (Vec::new(), Vec::new());
     for chunk in entries.chunks(BLOCK_RECORDS) {
@@ -199,7 +235,7 @@ pub(super) fn write(
         });
         packed.extend_from_slice(&bytes);
     }
-    let head = postcard::to_stdvec(&Head { origin, from, until, keys, blocks })
+    let head = postcard::to_stdvec(&Head { origin, from, until, keys, blocks, accounts, ids })
         .map_err(|_| failed("the index cannot be written"))?;
     let length = u32::try_from(head.len()).ok().filter(|length| *length as usize <= HEAD_MAX);
     let length = length.ok_or_else(|| failed("the index is too long"))?.to_le_bytes();

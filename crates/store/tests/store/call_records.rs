@@ -196,6 +196,36 @@ fn a_damaged_archive_is_set_aside_and_the_rest_is_found() {
 }
 
 #[test]
+fn a_search_reads_no_archive_that_cannot_hold_what_it_looks_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Hands::at(1_000_000);
+    let calls = Calls::open(folder.path(), &clock, small);
+    let mut first = None;
+    for n in 0..200 {
+        let record = calls.proven(ALICE, 1);
+        first.get_or_insert(record.id);
+        calls.records.record(record);
+        if n % 10 == 0 {
+            calls.records.flush();
+        }
+    }
+    calls.records.flush();
+    // What lies in the blocks of an open store is damaged: a search that reads there fails.
+    for entry in std::fs::read_dir(folder.path().join("proven")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "lkc") {
+            let mut bytes = std::fs::read(&path).unwrap();
+            *bytes.last_mut().unwrap() ^= 1;
+            std::fs::write(&path, bytes).unwrap();
+        }
+    }
+    let find = |account, id| calls.records.find(&CallQuery { id, ..CallQuery::of(account) });
+    assert!(find(ALICE, first).is_err(), "an archive that holds it was read");
+    assert_eq!(find(ALICE, Some(RequestIds::new(99).next())).unwrap().entries, [], "an id of no run");
+    assert_eq!(find(BOB, None).unwrap().entries, [], "an account without calls");
+}
+
+#[test]
 fn unproven_calls_have_a_budget_and_never_displace_proven_ones() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Hands::at(1_000_020);
