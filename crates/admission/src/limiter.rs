@@ -44,9 +44,6 @@ use verified::Verified;
 const MINUTE: Window = Window::of(1, Interval::Minute);
 const FIVE_MINUTES: Window = Window::of(5, Interval::Minute);
 
-/// The window of every weight: one minute.
-pub const WEIGHT_WINDOW: Window = MINUTE;
-
 /// The most subjects that one table holds each by itself.
 pub const COUNTERS_MAX: usize = 1 << 16;
 

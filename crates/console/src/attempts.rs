@@ -8,8 +8,9 @@
 //! Reserving first closes the race of many guesses at once. Nothing is locked for good: the wait has an upper bound,
 //! and a counter without failures for an hour is forgotten.
 
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::IpAddr;
 
+use latchkey_admission::call::limited_address;
 use latchkey_authority::ports::{Ports, Shelf, ShelfKind, StoreError};
 use latchkey_crypto::digest::sha256_framed;
 use latchkey_protocol::{AccountId, Timestamp};
@@ -58,7 +59,7 @@ impl Counter {
             Self::NewPassword(account) => ("new password", account.0, None),
             Self::Asked(source) => ("asked", 0, Some(source)),
         };
-        let place = source.map(network).map_or_else(Vec::new, |network| network.to_string().into_bytes());
+        let place = source.map(limited_address).map_or_else(Vec::new, |address| address.to_string().into_bytes());
         sha256_framed(&[b"latchkey attempts", name.as_bytes(), &account.to_be_bytes(), &place])
     }
 
@@ -69,14 +70,6 @@ impl Counter {
                 FREE_PER_ACCOUNT
             }
         }
-    }
-}
-
-/// What counts as one source: an IPv4 address, or the /64 that one IPv6 customer has.
-pub(crate) fn network(source: IpAddr) -> IpAddr {
-    match source.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
     }
 }
 

@@ -5,10 +5,10 @@ use core::net::IpAddr;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use latchkey_admission::call::limited_address;
 use latchkey_protocol::AccountId;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::attempts::network;
 use crate::problem::{self, Problem};
 
 /// How many are hashed at a time.
@@ -73,7 +73,7 @@ impl Hashing {
 
     fn place(&self, whose: For) -> Result<Place<'_>, Problem> {
         let whose = match whose {
-            For::Source(source) => For::Source(network(source)),
+            For::Source(source) => For::Source(limited_address(source)),
             For::Account(_) => whose,
         };
         let full =

@@ -36,16 +36,6 @@ wire_enum! {
 }
 
 impl Interval {
-    /// The letter in the names of headers.
-    pub const fn letter(self) -> char {
-        match self {
-            Self::Second => 'S',
-            Self::Minute => 'M',
-            Self::Hour => 'H',
-            Self::Day => 'D',
-        }
-    }
-
     /// The length in seconds.
     pub const fn as_secs(self) -> i64 {
         match self {
@@ -96,35 +86,7 @@ impl Window {
         let left = self.end(now).micros_since(now);
         (left + 999_999) / 1_000_000
     }
-
-    /// The end of a header's name: `1M`, `10S`.
-    fn suffix(self) -> String {
-        format!("{}{}", self.interval_num, self.interval.letter())
-    }
-
-    /// `X-MBX-USED-WEIGHT-1M`: the weight that an address has used.
-    pub fn used_weight_header(self) -> String {
-        format!("X-MBX-USED-WEIGHT-{}", self.suffix())
-    }
-
-    /// `X-MBX-ORDER-COUNT-10S`: the unfilled orders of an account.
-    pub fn order_count_header(self) -> String {
-        format!("X-MBX-ORDER-COUNT-{}", self.suffix())
-    }
-
-    /// `X-SAPI-USED-IP-WEIGHT-1M`: what an address has used of one endpoint's budget.
-    pub fn sapi_ip_header(self) -> String {
-        format!("X-SAPI-USED-IP-WEIGHT-{}", self.suffix())
-    }
-
-    /// `X-SAPI-USED-UID-WEIGHT-1M`: what an account has used of one endpoint's budget.
-    pub fn sapi_uid_header(self) -> String {
-        format!("X-SAPI-USED-UID-WEIGHT-{}", self.suffix())
-    }
 }
-
-/// The header without a window, kept from before: the same as that of one minute.
-pub const USED_WEIGHT_HEADER: &str = "X-MBX-USED-WEIGHT";
 
 /// One limit: at most `limit` of `kind` in each window.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -168,22 +130,6 @@ impl Limit {
     }
 }
 
-const MINUTE: Window = Window::of(1, Interval::Minute);
-
-/// The limits in force on `/api`, in the order of `exchangeInfo`: weight, orders, raw requests.
-pub const PUBLISHED: &[Limit] = &[
-    Limit::new(RateLimitType::RequestWeight, MINUTE, 6000),
-    Limit::new(RateLimitType::Orders, Window::of(10, Interval::Second), 50),
-    Limit::new(RateLimitType::Orders, Window::of(1, Interval::Day), 160_000),
-    Limit::new(RateLimitType::RawRequests, Window::of(5, Interval::Minute), 300_000),
-];
-/// WebSocket API connections of one address.
-pub const PUBLISHED_CONNECTIONS: Limit = Limit::new(RateLimitType::Connections, Window::of(5, Interval::Minute), 300);
-/// Weight of one `/sapi` endpoint for one address.
-pub const PUBLISHED_SAPI_IP: Limit = Limit::new(RateLimitType::RequestWeight, MINUTE, 12_000);
-/// Weight of one `/sapi` endpoint for one account.
-pub const PUBLISHED_SAPI_UID: Limit = Limit::new(RateLimitType::RequestWeight, MINUTE, 180_000);
-
 /// How long an address is banned, in seconds: first, second … ban; the last one from then on. The contract says
 /// "2 minutes to 3 days"; the steps between are ours. Source: REST API, "IP limits", 2026-07-21.
 pub const BAN_STEPS: [i64; 6] = [2 * 60, 10 * 60, 3600, 6 * 3600, 24 * 3600, 72 * 3600];
@@ -194,6 +140,7 @@ pub const BAN_STEP_FORGOTTEN: i64 = 24 * 3600;
 mod tests {
     use super::*;
 
+    const MINUTE: Window = Window::of(1, Interval::Minute);
     const TEN_SECONDS: Window = Window::of(10, Interval::Second);
     const DAY: Window = Window::of(1, Interval::Day);
     const FIVE_MINUTES: Window = Window::of(5, Interval::Minute);
@@ -226,15 +173,5 @@ mod tests {
         assert_eq!(MINUTE.retry_after_secs(NOW), 31);
         assert_eq!(MINUTE.retry_after_secs(turn), 60);
         assert_eq!(MINUTE.retry_after_secs(turn.plus_micros(-1)), 1);
-    }
-
-    #[test]
-    fn headers_name_number_and_letter() {
-        assert_eq!(MINUTE.used_weight_header(), "X-MBX-USED-WEIGHT-1M");
-        assert_eq!(TEN_SECONDS.order_count_header(), "X-MBX-ORDER-COUNT-10S");
-        assert_eq!(DAY.order_count_header(), "X-MBX-ORDER-COUNT-1D");
-        assert_eq!(Window::of(2, Interval::Hour).used_weight_header(), "X-MBX-USED-WEIGHT-2H");
-        assert_eq!(MINUTE.sapi_ip_header(), "X-SAPI-USED-IP-WEIGHT-1M");
-        assert_eq!(MINUTE.sapi_uid_header(), "X-SAPI-USED-UID-WEIGHT-1M");
     }
 }

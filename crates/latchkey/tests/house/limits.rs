@@ -119,16 +119,12 @@ fn a_ban_holds_after_a_stop_and_after_a_kill() {
 
     let again = Server::start(folder.path(), &world);
     let answer = ping(&again);
-    if wall_us() / 1000 < until {
-        assert_eq!((answer.status, banned_until(&answer)), (418, until));
-    }
+    assert_eq!((answer.status, banned_until(&answer)), (418, until), "{}", answer.text());
     // Dropping a server kills it: nothing is flushed, nothing is said.
     drop(again);
     let third = Server::start(folder.path(), &world);
     let answer = ping(&third);
-    if wall_us() / 1000 < until {
-        assert_eq!((answer.status, banned_until(&answer)), (418, until));
-    }
+    assert_eq!((answer.status, banned_until(&answer)), (418, until), "{}", answer.text());
 }
 
 #[test]
@@ -160,9 +156,7 @@ fn a_new_ban_and_the_counts_that_lead_to_it_outlive_a_kill() {
     drop(server);
     let server = Server::start(folder.path(), &world);
     let answer = ping(&server);
-    if wall_us() / 1000 < until {
-        assert_eq!((answer.status, banned_until(&answer)), (418, until));
-    }
+    assert_eq!((answer.status, banned_until(&answer)), (418, until), "{}", answer.text());
 }
 
 #[test]
