@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use latchkey_admission::call::RequestId;
-use latchkey_admission::ports::CallLog;
 use latchkey_admission::records::{CallEntry, CallPage, CallQuery, Cursor, EntryEnd, RefusalEntry};
 use latchkey_admission::{Call, Outcome, Permit, Rejection, Ticket};
 use latchkey_authority::key::parse_key_id;
@@ -13,8 +12,6 @@ use latchkey_authority::ports::{Ports, Store};
 use latchkey_protocol::catalog::Arguments;
 use latchkey_protocol::code::{self, ApiError};
 use latchkey_protocol::{AccountId, ApiKey, KeyId, Permission, Value, object};
-use tokio::runtime::Handle;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::venue::{Venue, holder};
 
@@ -23,7 +20,7 @@ pub(crate) fn refusal<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> R
     let (call, account) = reader(venue, permit)?;
     let id = call.arguments.text("id").and_then(RequestId::parse).ok_or_else(absent)?;
     let query = CallQuery { id: Some(id), limit: 1, ..CallQuery::of(account) };
-    let found = search(venue, query);
+    let found = venue.search.clone().find(query);
     Ok(Box::pin(async move {
         match found.await {
             Ok(page) => match page.entries.first().filter(|entry| matches!(entry.end, EntryEnd::Rejected(_))) {
@@ -41,7 +38,7 @@ pub(crate) fn calls<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Res
     let mut query = asked(&call.arguments, account).map_err(Rejection::venue)?;
     let key = call.arguments.text("key").map(Named::parse).transpose().map_err(Rejection::venue)?;
     let authority = Arc::clone(&venue.authority);
-    let (log, runtime) = (Arc::clone(&venue.calls), venue.runtime.clone());
+    let search = venue.search.clone();
     Ok(Box::pin(async move {
         match key {
             None => {}
@@ -55,7 +52,7 @@ pub(crate) fn calls<P: Ports + 'static>(venue: &Venue<P>, permit: Permit) -> Res
                 }
             },
         }
-        match find(log, runtime, query).await {
+        match search.find(query).await {
             Ok(page) => Outcome::Answered(page_value(&page).into()),
             Err(error) => Outcome::Rejected(Rejection::venue(error)),
         }
@@ -101,41 +98,6 @@ fn asked(arguments: &Arguments, account: AccountId) -> Result<CallQuery, ApiErro
         limit: arguments.int("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(100),
         ..CallQuery::of(account)
     })
-}
-
-fn search<P: Ports + 'static>(
-    venue: &Venue<P>,
-    query: CallQuery,
-) -> impl Future<Output = Result<CallPage, ApiError>> + Send + use<P> {
-    let turn = Arc::clone(&venue.searches).try_acquire_owned();
-    let (log, runtime) = (Arc::clone(&venue.calls), venue.runtime.clone());
-    async move {
-        // A search goes on when its caller has gone, and keeps its turn until it ends.
-        let turn = turn.map_err(|_| code::SERVER_BUSY.plain())?;
-        find(log, runtime, query, turn).await
-    }
-}
-
-async fn find(
-    log: Arc<dyn CallLog>,
-    runtime: Handle,
-    query: CallQuery,
-    turn: OwnedSemaphorePermit,
-) -> Result<CallPage, ApiError> {
-    let failed = |error: &dyn std::fmt::Display| {
-        tracing::error!(%error, "call records cannot be read");
-        code::DISCONNECTED.plain()
-    };
-    let work = move || {
-        let found = log.find(&query);
-        drop(turn);
-        found
-    };
-    match runtime.spawn_blocking(work).await {
-        Ok(Ok(page)) => Ok(page),
-        Ok(Err(error)) => Err(failed(&error)),
-        Err(error) => Err(failed(&error)),
-    }
 }
 
 fn page_value(page: &CallPage) -> Value {

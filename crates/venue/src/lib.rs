@@ -32,6 +32,7 @@ mod market_data;
 mod orders;
 mod own;
 mod refusal;
+mod search;
 pub mod sequencer;
 mod special_keys;
 mod sub_accounts;

@@ -14,17 +14,14 @@ use latchkey_protocol::catalog::Route;
 use latchkey_protocol::code::{self, ApiError};
 use latchkey_protocol::{Timestamp, Value};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 
 use crate::broker::Pace;
+use crate::search::Search;
 use crate::sequencer::Exchange;
 use crate::{
     account, broker, calls, exchange_info, loans, margin, market_data, orders, own, refusal, special_keys,
     sub_accounts, sub_keys, wallet,
 };
-
-/// Searches of the call records that go on at one time; who comes meanwhile is told to come again.
-const SEARCHES: usize = 2;
 
 /// The embedded venue: an exchange of its own, and the authority for what manages keys.
 pub struct Venue<P> {
@@ -32,9 +29,7 @@ pub struct Venue<P> {
     pub(crate) exchange: Exchange,
     pub(crate) authority: Arc<Authority<P>>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) calls: Arc<dyn CallLog>,
-    /// Turns of those who search the call records: each reads files, perhaps many.
-    pub(crate) searches: Arc<Semaphore>,
+    pub(crate) search: Search,
     /// How often a broker makes and deletes keys.
     pub(crate) pace: Arc<Pace>,
     pub(crate) runtime: Handle,
@@ -50,8 +45,8 @@ impl<P: Ports + 'static> Venue<P> {
         runtime: Handle,
     ) -> Self {
         let tiers = Tiers::from(authority.policy());
-        let searches = Arc::new(Semaphore::new(SEARCHES));
-        Self { tiers, exchange, authority, clock, calls, searches, pace: Arc::default(), runtime }
+        let search = Search::new(calls, runtime.clone());
+        Self { tiers, exchange, authority, clock, search, pace: Arc::default(), runtime }
     }
 
     /// The same venue, with limits of accounts by VIP level.

@@ -61,7 +61,12 @@ impl House {
     }
 
     fn remembering(settings: replay::Settings) -> Self {
-        let policy = Policy { request_weight_per_minute: u32::MAX, raw_requests_per_5m: u32::MAX, ..Policy::default() };
+        let policy = Policy {
+            request_weight_per_minute: u32::MAX,
+            raw_requests_per_5m: u32::MAX,
+            failed_verifications_per_minute: u32::MAX,
+            ..Policy::default()
+        };
         Self {
             live: LiveMap::new(policy, Arc::new(Still), 42),
             catalog: Catalog::builtin(),
