@@ -304,7 +304,7 @@ impl Drop for Records {
 
 impl Recorder for Records {
     fn record(&self, record: CallRecord) {
-        if record.key.is_none() {
+        if record.key.is_none() && record.api_key.is_none() {
             return;
         }
         let place = self.waiting.fetch_add(1, Ordering::Relaxed);

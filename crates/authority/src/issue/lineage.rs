@@ -10,24 +10,22 @@ use crate::refusal::Refusal;
 use crate::step_up::IntentKind;
 use latchkey_protocol::KeyId;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-/// Which key made which, ended ones too. A successor counts as made by its predecessor too.
+/// Which key made which, ended ones too. A successor that its owner made has the maker of the key that it followed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Makers(BTreeMap<KeyId, Vec<KeyId>>);
+pub struct Makers(BTreeMap<KeyId, KeyId>);
 
 impl Makers {
     /// Whether `key` was made by `ancestor`, directly or not.
     pub fn descends(&self, key: KeyId, ancestor: KeyId) -> bool {
-        let (mut open, mut seen) = (vec![key], BTreeSet::new());
-        while let Some(makers) = open.pop().map(|next| self.0.get(&next)) {
-            for maker in makers.into_iter().flatten() {
-                if *maker == ancestor {
-                    return true;
-                }
-                if seen.insert(*maker) {
-                    open.push(*maker);
-                }
+        let mut maker = self.0.get(&key);
+        // A chain has no more links than there are keys; a damaged one that is closed must end too.
+        for _ in 0..=self.0.len() {
+            match maker {
+                None => return false,
+                Some(id) if *id == ancestor => return true,
+                Some(id) => maker = self.0.get(id),
             }
         }
         false
@@ -38,11 +36,7 @@ impl<'a> FromIterator<&'a KeyRecord> for Makers {
     fn from_iter<I: IntoIterator<Item = &'a KeyRecord>>(keys: I) -> Self {
         let mut makers = Self::default();
         for key in keys {
-            let made = key.made_by.map(|maker| (key.id, maker));
-            let followed = key.retiring.map(|retiring| (retiring.successor, key.id));
-            for (made, maker) in [made, followed].into_iter().flatten() {
-                makers.0.entry(made).or_default().push(maker);
-            }
+            makers.0.extend(key.made_by.map(|maker| (key.id, maker)));
         }
         makers
     }

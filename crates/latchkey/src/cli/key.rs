@@ -552,7 +552,7 @@ impl<'a> Keys<'a> {
         match made.get("keys").and_then(Value::as_array).map_or(0, Vec::len) {
             0 => {}
             count => {
-                writeln!(notes, "{count} keys that it made live on: `latchkey key end-descendants {id}` ends them")?
+                writeln!(notes, "keys that it made live on ({count}): `latchkey key end-descendants {id}` ends them")?
             }
         }
         Ok(())

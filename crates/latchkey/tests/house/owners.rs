@@ -268,7 +268,7 @@ fn the_command_line_serves_an_owner() {
     assert!(trade.0 == 1 && trade.1.starts_with("no\n") && trade.1.contains("permission"), "{trade:?}");
     let disabled = alice.run(&["key", "disable", "bot"], &[]);
     assert_eq!(disabled.0, 0, "{disabled:?}");
-    assert!(disabled.2.contains("1 keys that it made live on: `latchkey key end-descendants"), "{disabled:?}");
+    assert!(disabled.2.contains("keys that it made live on (1): `latchkey key end-descendants"), "{disabled:?}");
     assert_ne!(key.call(house.server.api, "GET", "/api/v3/account", "").status, 200);
     alice.reads_what_was_recorded(&path("calls.csv"));
     let unknown = alice.run(&["key", "show", "nothing"], &[]);

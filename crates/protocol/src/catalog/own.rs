@@ -7,8 +7,8 @@ endpoints! {
     /// What a caller may ask of its own key: type, rules, budget, when it ends.
     ROWS from "Latchkey";
     Get "/latchkey/v1/key"           UserData Ip 1 => OwnKey;
-    Get "/latchkey/v1/calls"         UserData Ip 20 => OwnCalls(CALLS).hides();
-    Get "/latchkey/v1/refusals/{id}" UserData Ip 20 => OwnRefusal.hides();
+    Get "/latchkey/v1/calls"         UserData Ip 5 => OwnCalls(CALLS).hides();
+    Get "/latchkey/v1/refusals/{id}" UserData Ip 1 => OwnRefusal.hides();
 }
 
 /// What to look for among the account's own calls.
