@@ -36,7 +36,7 @@ most its own scopes and its own life. Only the hash of a token is kept.
 Examples:
   latchkey token create support --scopes accounts:read,keys:hold --days 30 --out support.token
   latchkey token list
-  latchkey token revoke 3f9c2a7b6d51";
+  latchkey token revoke 3f9c2a7b6d51e804";
 
 #[derive(clap::Subcommand, Clone, Debug)]
 enum Verb {

@@ -62,9 +62,9 @@ pub enum AddressFrom {
 /// Where each listener is bound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Listeners {
-    /// Machines: REST, WebSocket API, streams.
+    /// Machines: REST.
     pub api: Listen,
-    /// People: pages and the management API.
+    /// People: the management API.
     pub console: Listen,
     /// Operators: health, metrics, the sandbox.
     pub ops: Listen,
@@ -92,15 +92,15 @@ impl Listeners {
 /// The flags of `demo` and `serve` that place the listeners.
 #[derive(clap::Args, Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ListenFlags {
-    /// Where machines call: REST, WebSocket API and streams [default: 127.0.0.1:8600]; port 0 takes a free one
+    /// Where machines call: REST [default: 127.0.0.1:8600]; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT")]
     pub api: Option<Listen>,
 
-    /// Where people sign in: pages and the management API [default: 127.0.0.1:8601]
+    /// Where people sign in: the management API [default: 127.0.0.1:8601]
     #[arg(long, value_name = "ADDR:PORT")]
     pub console: Option<Listen>,
 
-    /// Where operators look: health, metrics and, in the demo, the sandbox [default: 127.0.0.1:8602]
+    /// Where operators work: health, metrics and their API [default: 127.0.0.1:8602]
     #[arg(long, value_name = "ADDR:PORT")]
     pub ops: Option<Listen>,
 }
