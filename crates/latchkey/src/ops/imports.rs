@@ -12,7 +12,6 @@ use latchkey_authority::change::{Action, AuditEvent, Outcome};
 use latchkey_authority::issue::RowRefused;
 use latchkey_authority::ports::{Notes, Store};
 use latchkey_authority::service::{ImportError, ImportRow};
-use latchkey_authority::step_up::FactorSet;
 use latchkey_crypto::digest::to_hex;
 use latchkey_protocol::AccountId;
 use serde::Deserialize;
@@ -179,18 +178,8 @@ impl Import {
 
     /// Notes that a line was refused, and says so.
     async fn refused(&self, bad: BadLine) -> Problem {
-        let event = AuditEvent {
-            at: self.ops.now(),
-            who: self.operator.caller(AccountId(0)).actor(),
-            from: self.operator.from,
-            action: Action::KeysImported,
-            account: AccountId(0),
-            key: None,
-            before: Vec::new(),
-            after: Vec::new(),
-            outcome: Outcome::Refused(bad.to_string()),
-            with: FactorSet::EMPTY,
-        };
+        let event = self.operator.event(Action::KeysImported, AccountId(0), self.ops.now());
+        let event = AuditEvent { outcome: Outcome::Refused(bad.to_string()), ..event };
         if let Err(error) = self.ops.house.store().note(event).await {
             return error.into();
         }
