@@ -177,8 +177,8 @@ pub(crate) async fn totp<P: Ports + 'static>(
 ) -> Result<Response, Problem> {
     let (token, pending, _) = pending(&console, &given.sign_in).await?;
     let account = console.load(pending.account).await?.account;
-    let judged =
-        factor::guess(&console, &account, source.counted(), totp::check(&console, &account, &given.code)).await;
+    let check = totp::check(&console, &account, &given.code);
+    let judged = factor::guess(&console, &account, source.counted(), check).await.and_then(totp::Shown::once);
     finish(&console, &token, &account, &source, Factor::Totp, judged).await
 }
 

@@ -376,7 +376,7 @@ pub(crate) async fn totp<P: Ports + 'static>(
     console.ceremony(&signed, &id).await?;
     let account = console.own(&signed).await?;
     let check = totp::check(&console, &account, &given.code);
-    let judged = factor::guess(&console, &account, signed.source(), check).await;
+    let judged = factor::guess(&console, &account, signed.source(), check).await.and_then(totp::Shown::once);
     console.proved(&signed, &id, Factor::Totp, judged).await
 }
 

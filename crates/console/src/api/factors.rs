@@ -205,7 +205,7 @@ pub(crate) async fn totp_confirm<P: Ports + 'static>(
     if !shown {
         let seed = totp::open(&console, account.id, &sealed)?;
         let check = totp::check_seed(&console, account.id, &seed, &given.code);
-        factor::guess(&console, &account, signed.source(), check).await?;
+        factor::guess(&console, &account, signed.source(), check).await?.once()?;
         // The confirmation that follows takes longer than a code lives.
         let registration = Registration::Totp { account: whose, sealed: sealed.clone(), shown: true };
         if !console.replace(ShelfKind::Ceremony, &token, &item, &encode(&registration)).await? {

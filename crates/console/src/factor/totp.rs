@@ -34,6 +34,26 @@ pub(crate) fn open<P: Ports + 'static>(
     TotpSeed::from_bytes(&bytes).map_err(|_| unusable("it has another length"))
 }
 
+/// A code that is right.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Shown {
+    /// Its step is used up now.
+    First,
+    /// Its step, or a later one, was used before. It is refused, but it is no guess: whoever shows it had the code.
+    Again,
+}
+
+impl Shown {
+    /// # Errors
+    /// `proof-refused`, as for a wrong code.
+    pub(crate) fn once(self) -> Result<(), Problem> {
+        match self {
+            Self::First => Ok(()),
+            Self::Again => Err(refused()),
+        }
+    }
+}
+
 /// Checks a code of `account` and uses its step up. Exactly six digits: spaces are refused too, because a second
 /// spelling of a code would be a second code.
 ///
@@ -43,7 +63,7 @@ pub(crate) async fn check<P: Ports + 'static>(
     console: &Console<P>,
     account: &Account,
     code: &str,
-) -> Result<(), Problem> {
+) -> Result<Shown, Problem> {
     let Some(sealed) = &account.totp else {
         return Err(Problem::from(problem::NO_FACTOR).detail("the account has no one-time codes"));
     };
@@ -56,7 +76,7 @@ pub(crate) async fn check_seed<P: Ports + 'static>(
     account: AccountId,
     seed: &TotpSeed,
     code: &str,
-) -> Result<(), Problem> {
+) -> Result<Shown, Problem> {
     let now = console.now();
     let seconds = u64::try_from(now.as_millis() / 1_000).unwrap_or_default();
     let step = seed.check_code(code, seconds).ok_or_else(refused)?;
@@ -70,13 +90,13 @@ pub(crate) async fn check_seed<P: Ports + 'static>(
             Some(item) => {
                 let last = item.value.as_slice().try_into().map_or(u64::MAX, u64::from_be_bytes);
                 if step <= last {
-                    return Err(refused());
+                    return Ok(Shown::Again);
                 }
                 shelf.swap(kind, key, item.version, &value, expires).await?
             }
         };
         if used {
-            return Ok(());
+            return Ok(Shown::First);
         }
     }
     Err(refused())

@@ -99,6 +99,42 @@ async fn a_replayed_code_is_refused() {
 }
 
 #[tokio::test]
+async fn a_used_code_is_no_guess() {
+    let console = Console::new().await;
+    let alice = console.alice().await;
+    let (first, second) = (ask(&alice, "one").await, ask(&alice, "two").await);
+    let code = json!({ "code": console.house.code(SEED) });
+    alice.post(&format!("/v1/step-up/{first}/totp"), code.clone()).await.ok();
+    let path = format!("/v1/step-up/{second}/totp");
+    for _ in 0..30 {
+        assert_eq!(alice.post(&path, code.clone()).await.problem(), "proof-refused");
+    }
+    console.house.wait_s(30);
+    alice.post(&path, json!({ "code": console.house.code(SEED) })).await.ok();
+}
+
+#[tokio::test]
+async fn a_used_code_forgives_no_guess() {
+    let console = Console::new().await;
+    let alice = console.alice().await;
+    let (first, second) = (ask(&alice, "one").await, ask(&alice, "two").await);
+    let code = json!({ "code": console.house.code(SEED) });
+    alice.post(&format!("/v1/step-up/{first}/totp"), code.clone()).await.ok();
+    let path = format!("/v1/step-up/{second}/totp");
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        assert_eq!(alice.post(&path, json!({ "code": "000000" })).await.problem(), "proof-refused");
+        let early = alice.post(&path, code.clone()).await;
+        assert_eq!(early.problem(), "too-many-attempts");
+        let wait: i64 = early.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        console.house.wait_s(wait);
+        assert_eq!(alice.post(&path, code.clone()).await.problem(), "proof-refused");
+        waits.push(wait);
+    }
+    assert_eq!(waits, [1, 2, 4, 8], "each guess waits longer than the one before");
+}
+
+#[tokio::test]
 async fn an_older_code_is_refused_after_a_newer_one() {
     let console = Console::new().await;
     let alice = console.alice().await;
