@@ -20,6 +20,7 @@ pub mod calls;
 mod confirm;
 mod credentials_file;
 pub mod doctor;
+pub mod factor;
 pub mod import;
 mod json;
 pub mod key;

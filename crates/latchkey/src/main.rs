@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use latchkey::cli::{account, audit, call, calls, doctor, import, key, keygen, session, sign, token};
+use latchkey::cli::{account, audit, call, calls, doctor, factor, import, key, keygen, session, sign, token};
 use latchkey::{demo, serve};
 
 #[global_allocator]
@@ -37,6 +37,8 @@ enum Verb {
     Login(session::LoginArgs),
     /// End the owner's session
     Logout(session::LogoutArgs),
+    /// Manage second factors: one-time codes, recovery codes
+    Factor(factor::Args),
     /// Manage API keys
     Key(key::Args),
     /// Manage accounts
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Doctor(args) => doctor::run(args),
         Verb::Login(args) => session::login(args),
         Verb::Logout(args) => session::logout(args),
+        Verb::Factor(args) => factor::run(args),
         Verb::Key(args) => key::run(args),
         Verb::Account(args) => account::run(args),
         Verb::Token(args) => token::run(args),

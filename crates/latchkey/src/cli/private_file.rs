@@ -27,7 +27,7 @@ pub(super) enum PrivateFileError {
     TooLarge(PathBuf),
     #[error("`{0}` is not UTF-8 text")]
     NotText(PathBuf),
-    #[error("`{0}` exists already and is not overwritten: choose another path with --out")]
+    #[error("`{0}` exists already and is not overwritten: choose another path")]
     Exists(PathBuf),
     #[error("cannot write `{0}`")]
     Write(PathBuf, #[source] std::io::Error),

@@ -127,7 +127,7 @@ fn sign_in(args: &LoginArgs, notes: &mut dyn Write) -> anyhow::Result<()> {
     let remote = Remote::new(&args.console, None, args.session.trusted_certificates.as_deref())?;
     let email = match &args.email {
         Some(email) => email.clone(),
-        None => super::confirm::ask("E-mail address: ")?,
+        None => super::confirm::ask("E-mail address", "give --email ADDRESS")?,
     };
     let password = if args.new_password {
         choose_password(args, &remote, &email)?
@@ -136,13 +136,14 @@ fn sign_in(args: &LoginArgs, notes: &mut dyn Write) -> anyhow::Result<()> {
     };
     let body = json!({ "email": email, "password": password.as_str(), "transport": "bearer" });
     let mut reply = remote.send(&Method::POST, "/v1/session", Some(&body), &[])?;
-    if reply.status == 200 {
+    let has_factor = reply.status == 200;
+    if has_factor {
         let pending = reply.json()?;
         let sign_in =
             pending.get("signIn").and_then(serde_json::Value::as_str).context("the answer names no sign-in")?;
         let factors = super::table::cell(pending.get("factors"));
         reply = if args.recovery {
-            let code = super::confirm::ask_unseen("Recovery code: ")?;
+            let code = args.confirm.recovery_code()?;
             let body = json!({ "signIn": sign_in, "code": code.as_str() });
             remote.send(&Method::POST, "/v1/session/recovery", Some(&body), &[])?
         } else if factors.split(',').any(|factor| factor == "totp") {
@@ -175,6 +176,9 @@ fn sign_in(args: &LoginArgs, notes: &mut dyn Write) -> anyhow::Result<()> {
         kept.account,
         path.display()
     )?;
+    if !has_factor {
+        writeln!(notes, "this account has no second factor, which every key needs: `latchkey factor totp` enrols one")?;
+    }
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod audit;
 mod bad_input;
 mod catalog_walk;
 mod desk;
+mod factors;
 mod imports;
 mod lifecycle;
 mod limits;
