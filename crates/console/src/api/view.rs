@@ -87,6 +87,8 @@ pub(crate) struct KeyView {
     successor: Option<String>,
     /// When it is retired in favour of that key.
     retires: Option<i64>,
+    /// It is retired before that once it was not used for so many hours.
+    retires_after_idle_hours: Option<u16>,
     /// The last call that it proved, as far as this process has seen.
     last_used: Option<LastUsedView>,
     /// Its version, also in `ETag`.
@@ -173,6 +175,7 @@ impl KeyLight<'_> {
             made_by: key.made_by.map(|maker| maker.to_string()),
             successor: key.retiring.as_ref().map(|retiring| retiring.successor.to_string()),
             retires: key.retiring.as_ref().map(|retiring| retiring.at.as_millis()),
+            retires_after_idle_hours: key.retiring.as_ref().and_then(|retiring| retiring.idle_hours),
             last_used: last_used
                 .map(|last| LastUsedView { at: last.at.as_millis(), ip: last.from.map(|from| from.to_string()) }),
             version: key.version,

@@ -254,7 +254,12 @@ async fn a_rotation_makes_a_successor_beside_the_old_key() {
     assert_eq!(predecessor["successor"], created["key"]["id"]);
     assert_eq!(predecessor["dead"], Value::Null);
     assert!(predecessor["retires"].is_i64());
+    assert_eq!(predecessor["retiresAfterIdleHours"], Value::Null);
     assert!(created["secretKey"].is_string());
+    let idle = id_of(&alice.make_key("idle").await);
+    let body = json!({ "overlapHours": 24, "whenIdle": true });
+    alice.change("POST", &format!("{KEYS}/{idle}/rotate"), &[], Some(body)).await.ok();
+    assert_eq!(alice.get(&format!("{KEYS}/{idle}")).await.ok()["retiresAfterIdleHours"], 24);
 }
 
 #[tokio::test]

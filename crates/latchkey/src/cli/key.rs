@@ -12,8 +12,10 @@ use ureq::http::Method;
 use super::confirm::{ConfirmArgs, OperatorArgs};
 use super::remote::{Remote, encoded};
 use super::session::SessionArgs;
-use super::table::{Table, cell, facts, time};
+use super::table::{Table, cell, facts};
 use super::{json as text, keygen, private_file};
+
+mod record;
 
 /// Manage API keys
 #[derive(clap::Args, Clone, Debug)]
@@ -282,6 +284,7 @@ fn act(args: &Args, out: &mut dyn Write, allowed: &mut bool) -> anyhow::Result<(
         Verb::Delete(one) => {
             let id = keys.id(&one.key)?;
             keys.send(&Method::DELETE, &format!("/{id}"), None, &[])?;
+            keys.tell(&json!({ "id": id, "done": "delete" }), &format!("{id}: deleted"), out)?;
             keys.offer(&id, notes)
         }
         Verb::EndDescendants(one) => {
@@ -321,12 +324,11 @@ pub(super) fn find(remote: &Remote, at: &str, name: &str) -> anyhow::Result<Valu
         return Ok(key.clone());
     }
     let named: Vec<_> = keys.iter().filter(|key| is(key, "label")).collect();
-    let living: Vec<_> = named.iter().filter(|key| cell(key.get("state")) != "deleted").collect();
+    let living: Vec<_> = named.iter().copied().filter(|key| cell(key.get("state")) != "deleted").collect();
     match (living.as_slice(), named.as_slice()) {
-        ([one], _) => Ok((**one).clone()),
-        ([], [one]) => Ok((*one).clone()),
+        ([one], _) | ([], [one]) => Ok((*one).clone()),
         ([], []) => bail!("there is no key `{name}`"),
-        _ => bail!("several keys are called `{name}`: name one by its id"),
+        (living, named) => bail!("{}", record::which(name, if living.is_empty() { named } else { living })),
     }
 }
 
@@ -382,26 +384,7 @@ impl<'a> Keys<'a> {
             writeln!(out, "{}", pretty(&Value::Array(keys)))?;
             return Ok(());
         }
-        let mut table =
-            Table::new(["ID", "LABEL", "TYPE", "KIND", "STATE", "PERMISSIONS", "IPS", "DAYS LEFT", "LAST USED"]);
-        for key in &keys {
-            let state = match key.get("dead").and_then(Value::as_str) {
-                Some(reason) if cell(key.get("state")) == "active" => format!("active ({reason})"),
-                _ => cell(key.get("state")),
-            };
-            table.row([
-                cell(key.get("id")),
-                cell(key.get("label")),
-                cell(key.get("type")),
-                cell(key.get("kind")),
-                state,
-                cell(key.get("effective")),
-                addresses(key),
-                cell(key.get("daysLeft")),
-                time(key.pointer("/lastUsed/at")),
-            ]);
-        }
-        Ok(table.print(out)?)
+        record::list(&keys, out)
     }
 
     fn show(&self, key: &Value, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -409,39 +392,7 @@ impl<'a> Keys<'a> {
             writeln!(out, "{}", pretty(key))?;
             return Ok(());
         }
-        let withheld = key.get("withheld").and_then(Value::as_array).into_iter().flatten();
-        let withheld: Vec<String> =
-            withheld.map(|one| format!("{} ({})", cell(one.get("permission")), cell(one.get("reason")))).collect();
-        let lines = [
-            ("id", cell(key.get("id"))),
-            ("API key", cell(key.get("apiKey"))),
-            ("label", cell(key.get("label"))),
-            ("type", cell(key.get("type"))),
-            ("kind", cell(key.get("kind"))),
-            ("margin account", cell(key.get("scope"))),
-            ("mode", cell(key.get("permissionMode"))),
-            ("state", cell(key.get("state"))),
-            ("since", time(key.get("stateSince"))),
-            ("not admitted because", cell(key.get("dead"))),
-            ("granted", cell(key.get("permissions"))),
-            ("in force", cell(key.get("effective"))),
-            ("withheld", if withheld.is_empty() { "-".to_owned() } else { withheld.join("; ") }),
-            ("from", addresses(key)),
-            (
-                "symbols",
-                if key.get("symbols").is_none_or(Value::is_null) { "all".to_owned() } else { cell(key.get("symbols")) },
-            ),
-            ("accepts", cell(key.get("accepts"))),
-            ("made", time(key.get("created"))),
-            ("ends", time(key.get("ends"))),
-            ("days left", cell(key.get("daysLeft"))),
-            ("last used", last_used(key)),
-            ("made by key", cell(key.get("madeBy"))),
-            ("successor", cell(key.get("successor"))),
-            ("retires", time(key.get("retires"))),
-        ];
-        let said: Vec<_> = lines.into_iter().filter(|(_, value)| value != "-").collect();
-        Ok(facts(&said, out)?)
+        Ok(facts(&record::lines(key), out)?)
     }
 
     fn create(&self, create: &Create, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -451,7 +402,7 @@ impl<'a> Keys<'a> {
         for (name, list) in lists {
             body.extend(list.as_ref().map(|list| (name.to_owned(), json!(list))));
         }
-        self.made(self.at.clone(), body, &create.secret, out)
+        self.made(self.at.clone(), body, &create.secret, None, out)
     }
 
     fn create_special(&self, create: &CreateSpecial, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -461,7 +412,7 @@ impl<'a> Keys<'a> {
         body.insert("permissionMode".into(), json!(create.permission_mode));
         body.extend(create.ips.as_ref().map(|list| ("ips".to_owned(), json!(list))));
         let account = self.at.strip_suffix("/keys").unwrap_or(&self.at);
-        self.made(format!("{account}/special-keys"), body, &create.secret, out)
+        self.made(format!("{account}/special-keys"), body, &create.secret, None, out)
     }
 
     fn rotate(&self, rotate: &Rotate, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -469,15 +420,16 @@ impl<'a> Keys<'a> {
         body.insert("overlapHours".into(), json!(rotate.overlap));
         body.insert("whenIdle".into(), json!(rotate.when_idle));
         let id = self.id(&rotate.key)?;
-        self.made(format!("{}/{id}/rotate", self.at), body, &rotate.secret, out)
+        self.made(format!("{}/{id}/rotate", self.at), body, &rotate.secret, Some(&id), out)
     }
 
-    /// Makes a key and hands its secret over, once.
+    /// Makes a key and hands its secret over, once. `former` is the key whose place it takes.
     fn made(
         &self,
         path: String,
         mut body: Map<String, Value>,
         secret: &Secret,
+        former: Option<&str>,
         out: &mut dyn Write,
     ) -> anyhow::Result<()> {
         if let Some(path) = &secret.public_key {
@@ -504,11 +456,19 @@ impl<'a> Keys<'a> {
                 object.insert("secretKey".into(), Value::Null);
             }
         }
+        // What cannot be read of the former key must not keep the new one's secret back.
+        let former = former.and_then(|id| self.remote.get(&format!("{}/{id}", self.at)).ok()?.json().ok());
         if self.shared.json {
+            if let (Some(object), Some(former)) = (reply.as_object_mut(), former) {
+                object.insert("former".into(), former);
+            }
             writeln!(out, "{}", pretty(&reply))?;
             return Ok(());
         }
         self.show(&key, out)?;
+        if let Some(former) = &former {
+            writeln!(out, "{}", record::overlap(former, &key, secret.public_key.is_some()))?;
+        }
         match (&secret.secret_out, shown) {
             (Some(path), Some(_)) => writeln!(out, "API key and secret: {} (mode 0600)", path.display())?,
             (None, Some(shown)) => writeln!(out, "secret, shown once: {shown}")?,
@@ -587,22 +547,6 @@ impl<'a> Keys<'a> {
         }
         table.print(out)?;
         Ok(allowed)
-    }
-}
-
-/// When and from where a key was last used.
-fn last_used(key: &Value) -> String {
-    let at = time(key.pointer("/lastUsed/at"));
-    key.pointer("/lastUsed/ip").and_then(Value::as_str).map_or_else(|| at.clone(), |ip| format!("{at} from {ip}"))
-}
-
-/// From where a key may be used.
-fn addresses(key: &Value) -> String {
-    let listed = key.get("ipRestricted").and_then(Value::as_bool).unwrap_or_default();
-    match cell(key.get("ips")) {
-        _ if !listed => "everywhere".to_owned(),
-        none if none == "-" => "nowhere".to_owned(),
-        list => list,
     }
 }
 

@@ -280,6 +280,42 @@ fn the_command_line_serves_an_owner() {
 }
 
 #[test]
+fn a_rotation_says_which_key_goes_when_and_for_whom() {
+    let house = house();
+    let path = |name: &str| house.folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let alice = Alice { session: path("session.json") };
+    let console = format!("http://localhost:{}", house.server.console.port());
+    let environment = [("LATCHKEY_PASSWORD", "planted-password-of-alice-7"), ("LATCHKEY_TOTP", &code(SEED, 0))];
+    let signed_in = alice.run(&["login", "--console", &console, "--email", "alice@example.com"], &environment);
+    assert_eq!(signed_in.0, 0, "{signed_in:?}");
+    let shown = |key: &str, fact: &str| {
+        let (_, out, _) = alice.run(&["key", "show", key], &[]);
+        let value = out.lines().find_map(|line| line.strip_prefix(fact)?.strip_prefix("  "));
+        value.map(|value| value.trim().to_owned())
+    };
+    let older = shown("trader", "id").expect("its id");
+    assert_eq!(shown("trader", "repeated calls").as_deref(), Some("policy"));
+    let rotate = ["key", "rotate", "trader", "--overlap", "48", "--secret-out", &path("new.toml")];
+    let rotated = alice.run(&rotate, &[("LATCHKEY_TOTP", &code(SEED, 1))]);
+    assert_eq!(rotated.0, 0, "{rotated:?}");
+    let end = shown(&older, "retires").expect("an end");
+    let newer = shown(&older, "successor").expect("a successor");
+    assert!(rotated.1.contains(&format!("both live until the former key {older} retires: {end}\n")), "{rotated:?}");
+    assert!(rotated.1.contains("of the type hmac, since no --public-key was given"), "{rotated:?}");
+
+    let listed = alice.run(&["key", "list"], &[]).1;
+    let told = format!("{older} (trader) retires {end}; its successor is {newer}");
+    assert!(listed.lines().any(|line| line == told), "{listed}");
+    let line = |id: &str| listed.lines().find(|line| line.starts_with(&format!("{id} "))).expect("its line");
+    assert!(line(&older).contains("active (retiring)") && !line(&newer).contains("retiring"), "{listed}");
+    let both = alice.run(&["key", "disable", "trader"], &[]);
+    assert!(both.0 == 1 && both.2.contains(&format!("{older} (the older, ")), "{both:?}");
+    assert!(both.2.contains(&format!("retires {end}), {newer} (the newer, ")), "{both:?}");
+    let deleted = alice.run(&["key", "disable", &newer], &[]);
+    assert!(deleted.0 == 0 && deleted.1 == format!("{newer}: disabled\n"), "{deleted:?}");
+}
+
+#[test]
 fn the_command_line_serves_an_operator() {
     let house = house();
     let credentials = house.server.data.join("credentials.json");
@@ -303,6 +339,8 @@ fn the_command_line_serves_an_operator() {
     let keys = run(&["key", "list", "--account", "alice@example.com"]);
     assert!(keys.1.lines().any(|line| line.contains(" trader ") && line.contains("disabled")), "{keys:?}");
     assert_eq!(run(&["key", "enable", "trader", "--account", "alice@example.com"]).0, 1, "the owner's alone");
+    let deleted = run(&["key", "delete", "trader", "--account", "alice@example.com"]);
+    assert!(deleted.0 == 0 && deleted.1.ends_with(": deleted\n"), "{deleted:?}");
 
     let file = house.folder.path().join("reader.token");
     let file = file.to_str().expect("UTF-8");
