@@ -20,6 +20,7 @@
 //! | [`claim`] | what a request that may be sent again made | consoles, `store` |
 //! | [`tier`] | limits of an account by its VIP level | `admission`, `venue` |
 //! | [`ports`] | what is asked of the world | adapters |
+//! | [`memory`] | those that keep records, over plain memory | rehearsals of worlds, tests |
 //! | [`view`] | what may be shown of a record | faces |
 //! | [`stored`] | how records rest as bytes | `store` |
 
@@ -33,6 +34,7 @@ pub mod ip;
 pub mod issue;
 pub mod key;
 pub mod label;
+pub mod memory;
 pub mod permission_rules;
 pub mod policy;
 pub mod ports;

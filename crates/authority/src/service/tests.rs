@@ -4,7 +4,8 @@ use crate::caller::Via;
 use crate::change::{Actor, Effect, EffectId};
 use crate::issue::{NewAccount, NewKey, NewSpecialKey, OpeningBalance, SpecialTarget};
 use crate::key::{KeyState, PermissionMode, Scope};
-use crate::ports::{ExchangeFacts, ShelfKind};
+use crate::memory::InMemory;
+use crate::ports::{ExchangeFacts, Shelf, ShelfKind};
 use crate::step_up::{Factor, StepUp};
 use crate::stored::Stored;
 use crate::tests::{NOW, account, api_key, pem};
@@ -19,7 +20,7 @@ mod refused;
 /// A service over a house with account 1.
 fn authority() -> Authority<House> {
     let house = House::default();
-    house.rows.lock().unwrap().accounts.insert(AccountId(1), account(1).encode());
+    house.insert(account(1));
     Authority::new(house, Policy::default())
 }
 
@@ -96,9 +97,9 @@ fn a_secret_is_handed_out_once_and_rests_sealed() {
     let secret = created.secret.unwrap();
     assert_eq!(secret.expose().len(), 64);
     assert_ne!(secret.expose(), created.record.api_key.as_str());
-    let rows = authority.ports().rows.lock().unwrap();
-    let stored = String::from_utf8(rows.keys[&created.record.id].clone()).unwrap();
-    let audit = serde_json::to_string(&rows.audit).unwrap();
+    let records = authority.ports().records();
+    let stored = String::from_utf8(records.keys[&created.record.id].encode()).unwrap();
+    let audit = serde_json::to_string(&records.audit).unwrap();
     let hex = const_hex::encode(secret.expose());
     for text in [&stored, &audit, &format!("{:?}", created.record)] {
         assert!(!text.contains(secret.expose()) && !text.contains(&hex), "{text}");
@@ -144,7 +145,7 @@ fn a_special_key_is_live_only_after_the_exchange_is_ready() {
     events(&authority);
     let created =
         now_or_never(authority.create_special_key(&trader, AccountId(1), &new_special("a"), FACTS, NOW)).ok().unwrap();
-    let settled = Event::Settled(vec![EffectId(2000), EffectId(2001)]);
+    let settled = Event::Settled(vec![EffectId(1), EffectId(2)]);
     assert_eq!(events(&authority), [Event::Committed(2), settled, Event::Live(2)]);
     assert_eq!(created.record.made_by, trader.key());
 
@@ -162,7 +163,7 @@ fn a_narrowing_change_is_live_before_the_exchange_and_before_the_answer() {
     let frozen = now_or_never(authority.freeze_account(&owner, AccountId(1), "panic", true, NOW));
     assert!(matches!(frozen, Err(AuthorityError::NotSettled(_))));
     assert_eq!(events(&authority), [Event::Committed(1), Event::Live(1)]);
-    assert_eq!(authority.ports().rows.lock().unwrap().effects, [Effect::CancelEverything { owner: AccountId(1) }]);
+    assert_eq!(authority.ports().records().effects, [Effect::CancelEverything { owner: AccountId(1) }]);
 }
 
 #[test]
@@ -185,7 +186,7 @@ fn a_special_key_lives_its_whole_life_through_its_routes() {
     let again = now_or_never(authority.delete_special_keys(&trader, &target, Scope::Cross, NOW));
     assert_eq!(refusal(again), Refusal::KeyUnknown);
     assert_eq!(now_or_never(authority.special_keys(&trader, Scope::Cross, NOW)).unwrap(), []);
-    let tombstone = now_or_never(authority.ports().key(api_key)).unwrap().unwrap();
+    let tombstone = authority.ports().key(created.record.id);
     assert!(matches!(tombstone.state, KeyState::Deleted { .. }), "a tombstone stays");
 }
 
@@ -194,7 +195,7 @@ fn disabled_keys_come_back_and_nothing_is_written_twice() {
     let authority = authority();
     let owner = caller(Via::Owner);
     let key = trader(&authority).key().unwrap();
-    let revision = || authority.ports().rows.lock().unwrap().revision;
+    let revision = || authority.ports().records().revision;
     now_or_never(authority.disable_key(&owner, AccountId(1), key, NOW)).unwrap();
     let after = revision();
     now_or_never(authority.disable_key(&owner, AccountId(1), key, NOW)).unwrap();
@@ -208,7 +209,7 @@ fn disabled_keys_come_back_and_nothing_is_written_twice() {
     );
     now_or_never(authority.freeze_account(&owner, AccountId(1), "", false, NOW)).unwrap();
     confirmed(|owner| now_or_never(authority.unfreeze_account(owner, AccountId(1), NOW))).unwrap();
-    assert_eq!(authority.ports().rows.lock().unwrap().account(AccountId(1)).unwrap().frozen, vec![]);
+    assert_eq!(authority.ports().account(AccountId(1)).frozen, vec![]);
 }
 
 #[test]
@@ -218,13 +219,10 @@ fn a_decision_that_was_overtaken_is_made_again() {
     // Between load and commit the calling key is disabled.
     let key = trader.key().unwrap();
     *authority.ports().let_in_between.lock().unwrap() = Some(Box::new(move |house: &House| {
-        let mut rows = house.rows.lock().unwrap();
-        let mut record = rows.keys().find(|record| record.id == key).unwrap();
-        let mut account = rows.account(AccountId(1)).unwrap();
-        record.state = KeyState::Disabled { at: NOW, by: Actor::Owner(AccountId(1)), also: Box::default() };
-        account.version += 1;
-        rows.keys.insert(key, record.encode());
-        rows.accounts.insert(AccountId(1), account.encode());
+        let mut records = house.records();
+        let disabled = KeyState::Disabled { at: NOW, by: Actor::Owner(AccountId(1)), also: Box::default() };
+        records.keys.get_mut(&key).unwrap().state = disabled;
+        records.accounts.get_mut(&AccountId(1)).unwrap().version += 1;
     }));
     let late = now_or_never(authority.create_special_key(&trader, AccountId(1), &new_special("late"), FACTS, NOW));
     assert_eq!(refusal(late), Refusal::CallerKeyDead);
@@ -259,11 +257,11 @@ fn many_at_once_never_exceed_the_count_nor_lose_a_key() {
     let refused = outcomes.iter().flatten();
     assert!(refused.clone().all(|refusal| *refusal == Refusal::TooManyKeys(30)));
     assert_eq!(refused.count(), 64 - 29, "29 and the calling key");
-    let rows = authority.ports().rows.lock().unwrap();
-    assert_eq!(rows.keys().count(), 30);
-    let made = rows.audit.iter().filter(|event| event.outcome.is_done()).count();
+    let records = authority.ports().records();
+    assert_eq!(records.keys.len(), 30);
+    let made = records.audit.iter().filter(|(_, event)| event.outcome.is_done()).count();
     assert_eq!(made, 30);
-    assert_eq!(rows.account(AccountId(1)).unwrap().version, 31);
+    assert_eq!(records.accounts[&AccountId(1)].version, 31);
 }
 
 fn new_account(email: &str) -> NewAccount {

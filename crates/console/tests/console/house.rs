@@ -1,6 +1,5 @@
 //! A house in memory: every port of the authority and of the console, and a clock that tests move.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -12,18 +11,18 @@ use latchkey_authority::account::{
     Account, CrossMarginPro, Email, Kyc, PasswordHash, PortfolioMargin, Products, Sealed, Terms, TermsSigned,
 };
 use latchkey_authority::caller::{Caller, Via};
-use latchkey_authority::change::{AuditEvent, Change, Committed, Effect, EffectId, Notice};
+use latchkey_authority::change::{AuditEvent, Committed, Effect, EffectId};
 use latchkey_authority::issue::NewAccount;
 use latchkey_authority::key::{KeyRecord, KeyState};
+use latchkey_authority::memory::{InMemory, Records};
 use latchkey_authority::policy::Policy;
 use latchkey_authority::ports::{
-    Directory, ExchangeFacts, KeptNotice, Live, Loaded, NotSettled, Notes, Outbox, Ports, SealBroken, SealFor, Secrets,
-    Shelf, ShelfItem, ShelfKind, Store, StoreError, Unique,
+    ExchangeFacts, Live, NotSettled, Outbox, SealBroken, SealFor, Secrets, ShelfKind, StoreError,
 };
 use latchkey_authority::service::Authority;
 use latchkey_console::ports::{Answer, AuditLog, Exchange, Mail, Sms};
 use latchkey_crypto::totp::TotpSeed;
-use latchkey_protocol::{AccountId, ApiKey, KeyId, Symbol, Timestamp};
+use latchkey_protocol::{AccountId, ApiKey, Symbol, Timestamp};
 use zeroize::Zeroizing;
 
 /// The password of every account.
@@ -36,20 +35,9 @@ const BEGIN_MS: i64 = 1_790_000_000_000;
 /// What was sent: to whom, and the text.
 pub(crate) type Sent = Vec<(String, String)>;
 
-#[derive(Default)]
-struct Rows {
-    revision: u64,
-    accounts: BTreeMap<AccountId, Account>,
-    keys: BTreeMap<KeyId, KeyRecord>,
-    audit: Vec<(u64, AuditEvent)>,
-    effects: Vec<Effect>,
-    notices: Vec<KeptNotice>,
-    shelf: BTreeMap<(&'static str, [u8; 32]), ShelfItem>,
-}
-
 /// Everything behind the console.
 pub(crate) struct State {
-    rows: Mutex<Rows>,
+    records: Mutex<Records>,
     pub(crate) mail: Mutex<Sent>,
     pub(crate) sms: Mutex<Sent>,
     /// Oldest first.
@@ -67,7 +55,7 @@ pub(crate) struct House(pub(crate) Arc<State>);
 impl House {
     pub(crate) fn new() -> Self {
         Self(Arc::new(State {
-            rows: Mutex::default(),
+            records: Mutex::default(),
             mail: Mutex::default(),
             sms: Mutex::default(),
             calls: Mutex::default(),
@@ -85,35 +73,35 @@ impl House {
     /// Forgets every failed attempt.
     pub(crate) fn forgive(&self) {
         let name = ShelfKind::Attempts.name();
-        self.0.rows.lock().unwrap().shelf.retain(|(kind, _), _| *kind != name);
+        self.records().shelf.retain(|(kind, _), _| *kind != name);
     }
 
     pub(crate) fn audit(&self) -> Vec<AuditEvent> {
-        self.0.rows.lock().unwrap().audit.iter().map(|(_, event)| event.clone()).collect()
+        self.records().audit.iter().map(|(_, event)| event.clone()).collect()
     }
 
     /// What the exchange was asked to do, in order.
     pub(crate) fn effects(&self) -> Vec<Effect> {
-        self.0.rows.lock().unwrap().effects.clone()
+        self.records().effects.clone()
     }
 
     pub(crate) fn key(&self, id: &str) -> KeyRecord {
-        let rows = self.0.rows.lock().unwrap();
-        rows.keys.values().find(|key| key.id.to_string() == id).unwrap().clone()
+        let records = self.records();
+        records.keys.values().find(|key| key.id.to_string() == id).unwrap().clone()
     }
 
     pub(crate) fn account(&self, id: i64) -> Account {
-        self.0.rows.lock().unwrap().accounts[&AccountId(id)].clone()
+        self.records().accounts[&AccountId(id)].clone()
     }
 
     /// Every value on the shelf, as one text.
     pub(crate) fn shelf_text(&self) -> String {
-        let rows = self.0.rows.lock().unwrap();
-        rows.shelf.values().map(|item| String::from_utf8_lossy(&item.value).into_owned()).collect()
+        let records = self.records();
+        records.shelf.values().map(|item| String::from_utf8_lossy(&item.value).into_owned()).collect()
     }
 
     pub(crate) fn shelf_count(&self, kind: ShelfKind) -> usize {
-        self.0.rows.lock().unwrap().shelf.keys().filter(|(name, _)| *name == kind.name()).count()
+        self.records().shelf.keys().filter(|(name, _)| *name == kind.name()).count()
     }
 
     /// Opens an account that every rule allows everything; with `seed`, one-time codes are enrolled.
@@ -169,12 +157,12 @@ impl Clock for House {
 
 impl Keys for House {
     fn find(&self, api_key: &ApiKey) -> Option<Arc<LiveKey>> {
-        let rows = self.0.rows.lock().unwrap();
-        let record = rows.keys.values().find(|key| key.api_key == *api_key)?;
+        let records = self.records();
+        let record = records.keys.values().find(|key| key.api_key == *api_key)?;
         if matches!(record.state, KeyState::Deleted { .. }) {
             return None;
         }
-        let account = Arc::new(LiveAccount::new(rows.accounts[&record.account].clone(), None));
+        let account = Arc::new(LiveAccount::new(records.accounts[&record.account].clone(), None));
         Some(Arc::new(LiveKey::new(record, account, &Policy::default(), self.now())))
     }
 }
@@ -182,8 +170,8 @@ impl Keys for House {
 impl AuditLog for House {
     fn of(&self, account: AccountId, after: u64, limit: u32) -> Answer<'_, Vec<serde_json::Value>> {
         Box::pin(async move {
-            let rows = self.0.rows.lock().unwrap();
-            let own = rows.audit.iter().filter(|(seq, event)| event.account == account && *seq > after);
+            let records = self.records();
+            let own = records.audit.iter().filter(|(seq, event)| event.account == account && *seq > after);
             Ok(own
                 .take(limit as usize)
                 .map(|(seq, event)| serde_json::json!({ "revision": seq, "event": event }))
@@ -231,221 +219,16 @@ impl Sms for House {
     }
 }
 
-impl Store for House {
-    async fn load(&self, account: AccountId) -> Result<Option<Loaded>, StoreError> {
-        let rows = self.0.rows.lock().unwrap();
-        Ok(rows.accounts.get(&account).map(|found| Loaded {
-            account: found.clone(),
-            master: found.master.and_then(|master| rows.accounts.get(&master).cloned()),
-            keys: rows
-                .keys
-                .values()
-                .filter(|key| key.account == account && !matches!(key.state, KeyState::Deleted { .. }))
-                .cloned()
-                .collect(),
-        }))
+impl InMemory for House {
+    fn memory(&self) -> &Mutex<Records> {
+        &self.0.records
     }
 
-    async fn account_by_email(&self, email: &Email) -> Result<Option<AccountId>, StoreError> {
-        let rows = self.0.rows.lock().unwrap();
-        Ok(rows.accounts.values().find(|account| account.email == *email).map(|account| account.id))
-    }
-
-    async fn key(&self, api_key: ApiKey) -> Result<Option<KeyRecord>, StoreError> {
-        Ok(self.0.rows.lock().unwrap().keys.values().find(|key| key.api_key == api_key).cloned())
-    }
-
-    async fn all_keys(&self, account: AccountId) -> Result<Vec<KeyRecord>, StoreError> {
-        Ok(self.0.rows.lock().unwrap().keys.values().filter(|key| key.account == account).cloned().collect())
-    }
-
-    async fn public_key_known(&self, fingerprint: [u8; 32]) -> Result<bool, StoreError> {
-        let known = |key: &KeyRecord| key.material.public().is_some_and(|public| public.fingerprint == fingerprint);
-        Ok(self.0.rows.lock().unwrap().keys.values().any(known))
-    }
-
-    async fn next_account_id(&self) -> Result<AccountId, StoreError> {
-        let rows = self.0.rows.lock().unwrap();
-        Ok(AccountId(1 + i64::try_from(rows.accounts.len()).unwrap()))
-    }
-
-    async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
-        let at = self.now();
-        let rows = &mut *self.0.rows.lock().unwrap();
-        let accounts = change
-            .accounts
-            .iter()
-            .all(|write| write.expected == rows.accounts.get(&write.record.id).map(|account| account.version));
-        let keys =
-            change.keys.iter().all(|write| write.expected == rows.keys.get(&write.record.id).map(|key| key.version));
-        let guards = change.guards.iter().all(|guard| rows.accounts[&guard.account].version == guard.version);
-        if !(accounts && keys && guards) {
-            return Err(StoreError::Conflict);
-        }
-        let new = change.accounts.iter().filter(|write| write.expected.is_none());
-        if new.into_iter().any(|write| rows.accounts.values().any(|account| account.email == write.record.email)) {
-            return Err(StoreError::Taken(Unique::Email));
-        }
-        if let Some(settled) = &change.settled {
-            let name = (ShelfKind::Idempotency.name(), settled.claim.name);
-            let item = rows.shelf.get_mut(&name).filter(|item| item.version == settled.claim.version);
-            let item = item.ok_or(StoreError::ClaimLost)?;
-            *item = ShelfItem {
-                value: settled.encode(),
-                version: item.version + 1,
-                expires: settled.claim.kept_until,
-                ..item.clone()
-            };
-        }
-        rows.revision += 1;
-        rows.audit.push((rows.revision, change.audit));
-        keep_notices(rows, at, change.notices);
-        let accounts: Vec<Account> = change.accounts.into_iter().map(|write| write.record).collect();
-        let keys: Vec<KeyRecord> = change.keys.into_iter().map(|write| write.record).collect();
-        rows.accounts.extend(accounts.iter().map(|account| (account.id, account.clone())));
-        rows.keys.extend(keys.iter().map(|key| (key.id, key.clone())));
-        let effects = (0..).take(change.effects.len()).map(EffectId).collect();
-        rows.effects.extend(change.effects);
+    fn after_commit(&self, _: &Committed) -> Result<(), StoreError> {
         if self.0.answer_lost.swap(false, Ordering::SeqCst) {
             return Err(StoreError::Unavailable("the answer was lost".into()));
         }
-        Ok(Committed { revision: rows.revision, effects, accounts, keys, waiting: Vec::new() })
-    }
-}
-
-fn keep_notices(rows: &mut Rows, at: Timestamp, notices: Vec<Notice>) {
-    for notice in notices {
-        let id = rows.notices.len() as u64 + 1;
-        rows.notices.push(KeptNotice { id, at, notice, sent: false });
-    }
-}
-
-impl Directory for House {
-    async fn accounts(&self, after: AccountId, limit: u32) -> Result<Vec<Account>, StoreError> {
-        let rows = self.0.rows.lock().unwrap();
-        Ok(rows.accounts.values().filter(|account| account.id > after).take(limit as usize).cloned().collect())
-    }
-
-    async fn sub_accounts(&self, master: AccountId, skip: u64, limit: u32) -> Result<Vec<Account>, StoreError> {
-        let (skip, limit) = (usize::try_from(skip).unwrap(), usize::try_from(limit).unwrap());
-        let rows = self.0.rows.lock().unwrap();
-        let found = rows.accounts.values().filter(|account| account.master == Some(master));
-        Ok(found.skip(skip).take(limit).cloned().collect())
-    }
-
-    async fn count_sub_accounts(&self, master: AccountId) -> Result<u64, StoreError> {
-        self.sub_accounts(master, 0, u32::MAX).await.map(|all| all.len() as u64)
-    }
-
-    async fn account_of_key(&self, key: KeyId) -> Result<Option<AccountId>, StoreError> {
-        Ok(self.0.rows.lock().unwrap().keys.get(&key).map(|key| key.account))
-    }
-
-    async fn due(&self, _now: Timestamp, _limit: u32) -> Result<Vec<AccountId>, StoreError> {
-        Ok(Vec::new())
-    }
-}
-
-impl Notes for House {
-    async fn note(&self, event: AuditEvent) -> Result<u64, StoreError> {
-        let rows = &mut *self.0.rows.lock().unwrap();
-        rows.revision += 1;
-        rows.audit.push((rows.revision, event));
-        Ok(rows.revision)
-    }
-
-    async fn notices(&self, account: AccountId, after: u64, limit: u32) -> Result<Vec<KeptNotice>, StoreError> {
-        let rows = self.0.rows.lock().unwrap();
-        let own = rows.notices.iter().filter(|kept| kept.notice.account == account && kept.id > after);
-        Ok(own.take(limit as usize).cloned().collect())
-    }
-
-    async fn unsent_notices(&self, _: Timestamp, limit: u32) -> Result<Vec<KeptNotice>, StoreError> {
-        let rows = self.0.rows.lock().unwrap();
-        Ok(rows.notices.iter().filter(|kept| !kept.sent).take(limit as usize).cloned().collect())
-    }
-
-    async fn postpone(&self, _: u64, _: Timestamp) -> Result<(), StoreError> {
         Ok(())
-    }
-
-    async fn mark_sent(&self, ids: &[u64]) -> Result<(), StoreError> {
-        let rows = &mut *self.0.rows.lock().unwrap();
-        rows.notices.iter_mut().filter(|kept| ids.contains(&kept.id)).for_each(|kept| kept.sent = true);
-        Ok(())
-    }
-}
-
-impl Shelf for House {
-    async fn put(
-        &self,
-        kind: ShelfKind,
-        key: [u8; 32],
-        owner: Option<AccountId>,
-        value: &[u8],
-        now: Timestamp,
-        expires: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let rows = &mut *self.0.rows.lock().unwrap();
-        let name = (kind.name(), key);
-        if rows.shelf.get(&name).is_some_and(|item| now < item.expires) {
-            return Ok(false);
-        }
-        rows.shelf.insert(name, ShelfItem { key, owner, value: value.to_vec(), version: 1, expires });
-        Ok(true)
-    }
-
-    async fn get(&self, kind: ShelfKind, key: [u8; 32], now: Timestamp) -> Result<Option<ShelfItem>, StoreError> {
-        let rows = self.0.rows.lock().unwrap();
-        Ok(rows.shelf.get(&(kind.name(), key)).filter(|item| now < item.expires).cloned())
-    }
-
-    async fn swap(
-        &self,
-        kind: ShelfKind,
-        key: [u8; 32],
-        version: u64,
-        value: &[u8],
-        expires: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let rows = &mut *self.0.rows.lock().unwrap();
-        let Some(item) = rows.shelf.get_mut(&(kind.name(), key)).filter(|item| item.version == version) else {
-            return Ok(false);
-        };
-        *item = ShelfItem { key, owner: item.owner, value: value.to_vec(), version: version + 1, expires };
-        Ok(true)
-    }
-
-    async fn take(&self, kind: ShelfKind, key: [u8; 32], now: Timestamp) -> Result<Option<ShelfItem>, StoreError> {
-        let taken = self.0.rows.lock().unwrap().shelf.remove(&(kind.name(), key));
-        Ok(taken.filter(|item| now < item.expires))
-    }
-
-    async fn list(
-        &self,
-        kind: ShelfKind,
-        owner: Option<AccountId>,
-        now: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<ShelfItem>, StoreError> {
-        let rows = self.0.rows.lock().unwrap();
-        let of_kind = rows.shelf.iter().filter(|((name, _), _)| *name == kind.name()).map(|(_, item)| item);
-        let wanted = of_kind.filter(|item| now < item.expires && (owner.is_none() || item.owner == owner));
-        Ok(wanted.take(limit as usize).cloned().collect())
-    }
-
-    async fn remove_owner(&self, kind: ShelfKind, owner: AccountId) -> Result<u64, StoreError> {
-        let rows = &mut *self.0.rows.lock().unwrap();
-        let before = rows.shelf.len();
-        rows.shelf.retain(|(name, _), item| *name != kind.name() || item.owner != Some(owner));
-        Ok((before - rows.shelf.len()) as u64)
-    }
-
-    async fn sweep(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let rows = &mut *self.0.rows.lock().unwrap();
-        let before = rows.shelf.len();
-        rows.shelf.retain(|_, item| now < item.expires);
-        Ok((before - rows.shelf.len()) as u64)
     }
 }
 
@@ -477,34 +260,6 @@ impl Live for House {
 impl Outbox for House {
     async fn settle(&self, _effects: &[EffectId]) -> Result<(), NotSettled> {
         Ok(())
-    }
-}
-
-impl Ports for House {
-    type Store = Self;
-    type Secrets = Self;
-    type Live = Self;
-    type Outbox = Self;
-    type Shelf = Self;
-
-    fn store(&self) -> &Self {
-        self
-    }
-
-    fn secrets(&self) -> &Self {
-        self
-    }
-
-    fn live(&self) -> &Self {
-        self
-    }
-
-    fn outbox(&self) -> &Self {
-        self
-    }
-
-    fn shelf(&self) -> &Self {
-        self
     }
 }
 

@@ -3,7 +3,9 @@ use super::*;
 use crate::credentials::{Credential, KeyCredential};
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
-use latchkey_authority::account::Sealed;
+use latchkey_authority::account::{Account, Sealed};
+use latchkey_authority::key::KeyRecord;
+use latchkey_authority::memory::InMemory;
 use latchkey_authority::ports::{SealBroken, SealFor, Secrets};
 use latchkey_authority::service::Authority;
 use latchkey_crypto::digest::sha256;
@@ -58,6 +60,12 @@ fn populated<T>(
     let authority = Authority::new(Rehearsal::new(&secrets), world.policy());
     let made = now_or_never(populate(&authority, world, NOW, dir));
     look(&authority, made)
+}
+
+/// Everything that was made, accounts and keys in the order of their ids.
+fn stored(authority: &Authority<Rehearsal<'_, Plain>>) -> (Vec<Account>, Vec<KeyRecord>) {
+    let records = authority.ports().records();
+    (records.accounts.values().cloned().collect(), records.keys.values().cloned().collect())
 }
 
 fn keys(made: &[Credential]) -> Vec<&KeyCredential> {

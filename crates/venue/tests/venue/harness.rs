@@ -22,6 +22,7 @@ use latchkey_authority::key::{
     AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material, PermissionMode, Scope, Watch,
 };
 use latchkey_authority::label::Label;
+use latchkey_authority::memory::InMemory;
 use latchkey_authority::policy::{Policy, Profile};
 use latchkey_authority::service::Authority;
 use latchkey_crypto::secret::SecretKey;
@@ -37,7 +38,7 @@ use latchkey_venue::Venue;
 use latchkey_venue::sequencer::{Exchange, Parts, Sequencing};
 
 pub(crate) use journal::{Gate, MemoryJournal};
-use ports::{Keys, MemoryPorts, Rows};
+use ports::{Keys, MemoryPorts};
 
 /// Nobody asks for records of calls here: the tests of the whole house do.
 struct NoCalls;
@@ -149,9 +150,9 @@ impl House {
         }
         let sub = |id, master| Account { master: Some(AccountId(master)), ..account(id) };
         let asset_sub = Account { sub_kind: SubKind::Asset, ..sub(5, 1) };
-        let rows = Rows::of([account(1), account(2), sub(3, 1), sub(4, 2), asset_sub]);
+        let accounts = [account(1), account(2), sub(3, 1), sub(4, 2), asset_sub];
         let keys = Arc::new(Keys::new(policy, clock.clone()));
-        let ports = MemoryPorts::new(rows, keys.clone(), exchange.clone());
+        let ports = MemoryPorts::new(accounts, keys.clone(), exchange.clone());
         let authority = Arc::new(Authority::new(ports, policy));
         let venue =
             Venue::new(exchange, authority, clock.clone(), Arc::new(NoCalls), tokio::runtime::Handle::current());
@@ -189,8 +190,8 @@ impl House {
 
     /// Any key.
     pub(crate) fn key(&self, owner: i64, permissions: PermissionSet, kind: KeyKind) -> TestKey {
-        let rows = self.venue.authority().ports().rows();
-        let id = rows.next_key();
+        let ports = self.venue.authority().ports();
+        let id = u128::from(ports.next());
         let key = TestKey {
             id: KeyId(id),
             api_key: ApiKey::parse(format!("{id:0>64}").as_bytes()).unwrap(),
@@ -218,8 +219,7 @@ impl House {
             watch: Watch::default(),
             version: 1,
         };
-        self.keys.put(&record, rows);
-        rows.put_key(&record);
+        ports.put(record);
         key
     }
 
@@ -231,7 +231,7 @@ impl House {
 
     /// Puts an edit of a key in force.
     pub(crate) fn edit(&self, key: &TestKey, edit: impl FnOnce(&mut KeyRecord)) {
-        let mut record = self.venue.authority().ports().rows().key(key.id).unwrap();
+        let mut record = self.venue.authority().ports().records().keys[&key.id].clone();
         edit(&mut record);
         self.keys.live(&key.api_key).unwrap().refresh(&record, &self.policy, self.clock.now());
     }

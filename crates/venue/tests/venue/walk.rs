@@ -2,6 +2,7 @@
 
 use latchkey_admission::{Rejection, Stage};
 use latchkey_authority::key::{KeyKind, PermissionMode, Scope};
+use latchkey_authority::memory::InMemory;
 use latchkey_protocol::catalog::{Catalog, Endpoint, KeyKinds, Route, SecurityType};
 use latchkey_protocol::{Permission, PermissionSet};
 
@@ -81,7 +82,7 @@ async fn each_kind_of_key_reaches_its_own_rows_and_no_other() {
     ];
     for (kind, key) in &keys {
         house.clock.advance_millis(60_000);
-        let granted = house.venue.authority().ports().rows().key(key.id).unwrap().permissions;
+        let granted = house.venue.authority().ports().records().keys[&key.id].permissions;
         for row in keyed() {
             let of_kind = match row.key_kinds {
                 KeyKinds::Any => *kind != KeyKind::Tax,

@@ -7,6 +7,7 @@ use crate::ip::IpRestriction;
 use crate::issue::RowRefused;
 use crate::permission_rules::Need;
 use crate::policy::DAY;
+use crate::ports::KeptNotice;
 
 fn operator() -> Caller {
     Caller { account: AccountId(0), ..caller(Via::Operator("carol".into())) }
@@ -35,7 +36,7 @@ fn refused(authority: &Authority<House>, rows: &[ImportRow]) -> RowRefused {
 
 fn two_accounts() -> Authority<House> {
     let authority = authority();
-    authority.ports().rows.lock().unwrap().accounts.insert(AccountId(2), account(2).encode());
+    authority.ports().insert(account(2));
     authority
 }
 
@@ -46,18 +47,19 @@ fn a_batch_is_one_change_that_moves_every_account_and_tells_every_owner() {
     let imported = import(&authority, &rows).unwrap();
     assert_eq!((imported.revision, imported.summary.accounts, imported.summary.keys), (1, 0, 3));
     assert_eq!(events(&authority), [Event::Committed(1), Event::Live(1)]);
-    let stored = authority.ports().rows.lock().unwrap();
-    let versions: Vec<u64> = [1, 2].map(|id| stored.account(AccountId(id)).unwrap().version).to_vec();
+    let stored = authority.ports().records();
+    let versions: Vec<u64> = [1, 2].map(|id| stored.accounts[&AccountId(id)].version).to_vec();
     assert_eq!(versions, [2, 2], "an owner's change that was decided before does not commit after");
-    let mut keys: Vec<KeyRecord> = stored.keys().collect();
+    let mut keys: Vec<KeyRecord> = stored.keys.values().cloned().collect();
     keys.sort_unstable_by_key(|key| key.api_key);
     assert_eq!(keys.iter().map(|key| key.account.0).collect::<Vec<_>>(), [1, 1, 2]);
-    let event = stored.audit.last().unwrap();
+    let (_, event) = stored.audit.last().unwrap();
     assert_eq!((event.account, event.action, event.key), (AccountId(0), Action::KeysImported, None));
     assert_eq!(event.after, [AuditState::Import(imported.summary)]);
     keys.sort_unstable_by_key(|key| rows.iter().position(|row| row.key.fixed.api_key == Some(key.api_key)));
     assert_eq!(imported.summary, ImportSummary::of(&[], &keys));
-    let told: Vec<_> = stored.notices.iter().map(|notice| (notice.account.0, notice.kind, &*notice.text)).collect();
+    let told: Vec<_> =
+        stored.notices.iter().map(|KeptNotice { notice, .. }| (notice.account.0, notice.kind, &*notice.text)).collect();
     assert_eq!(
         told,
         [
@@ -97,7 +99,7 @@ fn one_bad_key_refuses_the_whole_batch_by_its_place() {
     }
     let bad_pem = with(&|row| row.key.proof = NewProof::Public("AAAA".into()));
     assert!(bad_pem.row == 2 && matches!(bad_pem.refusal, Refusal::PublicKey(_)), "{bad_pem:?}");
-    assert_eq!(authority.ports().rows.lock().unwrap().keys.len(), 0);
+    assert_eq!(authority.ports().records().keys.len(), 0);
     assert_eq!(events(&authority), []);
 }
 
@@ -127,8 +129,8 @@ fn a_key_is_judged_as_of_the_time_when_it_was_made() {
     let mut open = row(1, 12);
     (open.key.ips, open.key.created) = (None, Some(NOW.plus_micros(-91 * DAY)));
     import(&authority, &[open]).unwrap();
-    let stored = authority.ports().rows.lock().unwrap();
-    let key = stored.keys().find(|key| key.ip == IpRestriction::Unrestricted).unwrap();
+    let stored = authority.ports().records();
+    let key = stored.keys.values().find(|key| key.ip == IpRestriction::Unrestricted).unwrap();
     assert!(!key.lives(authority.policy(), NOW), "its life without an IP list was over before");
     assert_eq!(key.watch.due, Some(NOW));
 }
@@ -144,9 +146,12 @@ fn a_name_that_is_stored_is_taken_and_a_public_key_twice_is_flagged() {
         row
     };
     import(&authority, &[public(21), public(22)]).unwrap();
-    let stored = authority.ports().rows.lock().unwrap();
-    let mut shared: Vec<_> =
-        stored.keys().filter_map(|key| key.material.public().map(|public| (key.api_key, public.shared))).collect();
+    let stored = authority.ports().records();
+    let mut shared: Vec<_> = stored
+        .keys
+        .values()
+        .filter_map(|key| key.material.public().map(|public| (key.api_key, public.shared)))
+        .collect();
     shared.sort_unstable();
     assert_eq!(shared, [(api_key(21), false), (api_key(22), true)]);
 }
@@ -162,7 +167,7 @@ fn nobody_but_an_operator_imports_and_a_held_account_stays_as_it_is() {
     }
     let until = NOW.plus_micros(DAY);
     let held = Account { widening_held_until: Some(until), ..account(1) };
-    authority.ports().rows.lock().unwrap().accounts.insert(AccountId(1), held.encode());
+    authority.ports().insert(held);
     assert_eq!(refused(&authority, &[row(1, 11)]).refusal, Refusal::WideningHeld { until });
 }
 
@@ -170,9 +175,7 @@ fn nobody_but_an_operator_imports_and_a_held_account_stays_as_it_is() {
 fn a_change_of_the_owner_in_between_is_seen() {
     let authority = authority();
     let frozen = Account { deposited: false, version: 2, ..account(1) };
-    let act = move |house: &House| {
-        house.rows.lock().unwrap().accounts.insert(AccountId(1), frozen.encode());
-    };
+    let act = move |house: &House| house.insert(frozen);
     *authority.ports().let_in_between.lock().unwrap() = Some(Box::new(act));
     assert_eq!(refused(&authority, &[row(1, 11)]).refusal, Refusal::NoDeposit);
 }

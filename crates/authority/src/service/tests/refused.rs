@@ -8,11 +8,11 @@ use crate::issue::{AccountEdit, IpChange, KeyEdit, NewSubAccount, Overlap, Rotat
 use crate::step_up::StepUpFlaw;
 
 fn audit(authority: &Authority<House>) -> Vec<AuditEvent> {
-    authority.ports().rows.lock().unwrap().audit.clone()
+    authority.ports().records().audit.iter().map(|(_, event)| event.clone()).collect()
 }
 
 fn notices(authority: &Authority<House>) -> Vec<Notice> {
-    core::mem::take(&mut authority.ports().rows.lock().unwrap().notices)
+    core::mem::take(&mut authority.ports().records().notices).into_iter().map(|kept| kept.notice).collect()
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn a_refused_change_is_noted_and_a_demand_is_not() {
     assert_eq!((event.action, event.account, event.from), (Action::KeyCreated, AccountId(1), operator.from));
     assert_eq!(event.who, Actor::Operator("olga".into()));
     assert!(event.before.is_empty() && event.after.is_empty());
-    assert_eq!(authority.ports().rows.lock().unwrap().keys().count(), 0);
+    assert_eq!(authority.ports().records().keys.len(), 0);
 }
 
 #[test]
@@ -83,10 +83,21 @@ fn an_owner_is_told_at_once_of_what_a_signed_call_made() {
 fn an_operators_reset_of_factors_signs_the_account_out() {
     let authority = authority();
     let reset = |via| now_or_never(authority.reset_factors(&caller(via), AccountId(1), NOW));
-    let signed_out = || core::mem::take(&mut *authority.ports().signed_out.lock().unwrap());
-    assert!(reset(Via::Owner).is_err() && signed_out().is_empty());
+    let shelf = authority.ports().shelf();
+    for kind in ShelfKind::ALL {
+        for owner in [1, 2] {
+            let put = shelf.put(kind, [owner; 32], Some(AccountId(owner.into())), b"", NOW, NOW.plus_micros(1));
+            assert!(now_or_never(put).unwrap());
+        }
+    }
+    let gone = || {
+        let there = |kind| now_or_never(shelf.get(kind, [1; 32], NOW)).unwrap().is_some();
+        ShelfKind::ALL.into_iter().filter(|kind| !there(*kind)).collect::<Vec<_>>()
+    };
+    assert!(reset(Via::Owner).is_err() && gone().is_empty());
     reset(Via::Operator("olga".into())).unwrap();
-    assert_eq!(signed_out(), ShelfKind::OF_SIGNED_IN.map(|kind| (kind, AccountId(1))));
+    assert_eq!(gone(), ShelfKind::OF_SIGNED_IN);
+    assert_eq!(authority.ports().records().shelf.len(), 16 - 3, "nobody else is signed out");
 }
 
 #[test]
@@ -110,12 +121,11 @@ fn all_that_a_key_made_ends_in_one_step_across_sub_accounts() {
     confirmed(|owner| now_or_never(authority.delete_key(owner, AccountId(1), maker, NOW))).unwrap();
     let ended = confirmed(|owner| now_or_never(authority.end_descendants(owner, AccountId(1), maker, NOW)));
     assert_eq!(ended.unwrap(), 2, "the maker's own end does not hide what it made");
-    let rows = authority.ports().rows.lock().unwrap();
     for id in [special.record.id, first.record.id] {
-        let state = rows.keys().find(|key| key.id == id).unwrap().state;
+        let state = authority.ports().key(id).state;
         assert!(matches!(state, KeyState::Deleted { reason: crate::key::DeleteReason::MakerEnded, .. }));
     }
-    assert_eq!(rows.account(sub.id).unwrap().version, 3, "the sub-account's record moved with its key");
+    assert_eq!(authority.ports().account(sub.id).version, 3, "the sub-account's record moved with its key");
 }
 
 #[test]
@@ -153,7 +163,7 @@ fn a_successor_lives_beside_the_old_key_and_the_sweep_ends_the_overlap() {
     let made = made.ok().unwrap();
     assert!(made.secret.is_some() && made.record.id != old);
     let hours = |hours: i64| NOW.plus_millis(hours * 3_600_000);
-    let state = |id| authority.ports().rows.lock().unwrap().keys().find(|key| key.id == id).unwrap();
+    let state = |id| authority.ports().key(id);
     assert_eq!(state(old).retiring.unwrap().successor, made.record.id);
     let sweep = |used: Timestamp, now| now_or_never(authority.sweep(AccountId(1), &|_| Some(used), now)).unwrap();
     assert_eq!(now_or_never(authority.due_accounts(hours(1), 9)).unwrap(), []);
@@ -178,9 +188,9 @@ fn a_violator_reads_only_is_told_and_ends_after_the_grace_unless_it_is_healed() 
     new.ips = None;
     let make = || now_or_never(authority.create_key(&caller(Via::World), AccountId(1), &new, NOW)).ok().unwrap().record;
     let (healed, doomed) = (make().id, make().id);
-    let find = |id| authority.ports().rows.lock().unwrap().keys().find(|key| key.id == id).unwrap();
+    let find = |id| authority.ports().key(id);
     let effective = |id, at| {
-        let facts = authority.ports().rows.lock().unwrap().account(AccountId(1)).unwrap();
+        let facts = authority.ports().account(AccountId(1));
         let owner = crate::account::Owner::new(&facts, None).unwrap();
         crate::effective::effective_permissions(authority.policy(), &owner, &find(id), at).permissions
     };
@@ -219,7 +229,7 @@ fn the_master_switch_reaches_the_keys_of_sub_accounts_at_once() {
     let authority = authority();
     let mut sub = account(2);
     sub.master = Some(AccountId(1));
-    authority.ports().rows.lock().unwrap().accounts.insert(AccountId(2), sub.encode());
+    authority.ports().insert(sub);
     let world = caller(Via::World);
     let turn = |on| {
         let edit = AccountEdit { controls: Some(on), ..AccountEdit::default() };
@@ -231,9 +241,8 @@ fn the_master_switch_reaches_the_keys_of_sub_accounts_at_once() {
     let key = now_or_never(authority.create_key(&world, AccountId(2), &new, NOW)).ok().unwrap().record.id;
     notices(&authority);
     turn(true);
-    let rows = authority.ports().rows.lock().unwrap();
-    assert_eq!(rows.keys().find(|record| record.id == key).unwrap().watch.violating, Some(NOW));
-    let told: Vec<AccountId> = rows.notices.iter().map(|notice| notice.account).collect();
+    assert_eq!(authority.ports().key(key).watch.violating, Some(NOW));
+    let told: Vec<AccountId> = notices(&authority).iter().map(|notice| notice.account).collect();
     assert_eq!(told, [AccountId(2), AccountId(1)], "the sub-account and its master");
 }
 
@@ -246,8 +255,8 @@ fn an_ended_life_is_never_revived_by_a_longer_one_in_a_new_policy() {
     let world = caller(Via::World);
     let id = now_or_never(authority.create_key(&world, AccountId(1), &new, NOW)).ok().unwrap().record.id;
     let longer = Policy { unrestricted_key_days: 365, ..*authority.policy() };
-    let record = authority.ports().rows.lock().unwrap().keys().find(|key| key.id == id).unwrap();
-    let facts: Account = authority.ports().rows.lock().unwrap().account(AccountId(1)).unwrap();
+    let record = authority.ports().key(id);
+    let facts: Account = authority.ports().account(AccountId(1));
     let owner = crate::account::Owner::new(&facts, None).unwrap();
     let standing = |policy, at| crate::effective::key_standing(policy, &owner, &record, at);
     let dead = crate::effective::Standing::Dead(DeadReason::Expired);
@@ -258,7 +267,7 @@ fn an_ended_life_is_never_revived_by_a_longer_one_in_a_new_policy() {
     let Authority { ports, .. } = authority;
     let authority = Authority::new(ports, longer);
     assert_eq!(now_or_never(authority.sweep(AccountId(1), &|_| None, days(50))).unwrap(), 1);
-    let record = authority.ports().rows.lock().unwrap().keys().find(|key| key.id == id).unwrap();
+    let record = authority.ports().key(id);
     assert_eq!(record.life_end(&longer), Some(days(365)));
 }
 

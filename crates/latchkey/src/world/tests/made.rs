@@ -120,7 +120,7 @@ fn every_field_of_the_file_is_kept() {
 
     populated(&world, folder.path(), |authority, made| {
         let made = made.unwrap_or_else(|error| panic!("{error}"));
-        let (accounts, records) = authority.ports().records();
+        let (accounts, records) = stored(authority);
         let [alice, sub] = accounts.as_slice() else { panic!("two accounts") };
         assert_eq!(
             (alice.email.as_str(), alice.kyc, alice.vip, alice.deposited),
@@ -164,7 +164,7 @@ fn credentials_prove_what_was_made() {
     let world = World::parse(FULL, &folder.path().join("w.toml")).unwrap();
     populated(&world, folder.path(), |authority, made| {
         let made = made.ok().unwrap();
-        let (_, records) = authority.ports().records();
+        let (_, records) = stored(authority);
         for credential in keys(&made) {
             let name = format!("{}/{}", credential.account, credential.label);
             let record = records.iter().find(|key| key.api_key.as_str() == credential.api_key).unwrap();
@@ -203,7 +203,7 @@ fn a_key_ages_from_its_creation() {
     let folder = tempfile::tempdir().unwrap();
     populated(&parse(&text).unwrap(), folder.path(), |authority, made| {
         assert!(made.is_ok());
-        let (accounts, records) = authority.ports().records();
+        let (accounts, records) = stored(authority);
         let loaded = now_or_never(authority.ports().load(accounts[0].id)).unwrap().unwrap();
         let at = |now| effective_permissions(authority.policy(), &loaded.owner().unwrap(), &records[0], now);
         assert!(at(time("2026-09-28T00:00:00Z")).permissions.contains(Permission::SpotAndMarginTrading));
@@ -219,7 +219,7 @@ fn an_unrestricted_hmac_key_reads_under_controls_and_trades_without() {
         let folder = tempfile::tempdir().unwrap();
         populated(&parse(&text).unwrap(), folder.path(), |authority, made| {
             assert!(made.is_ok());
-            let (_, records) = authority.ports().records();
+            let (_, records) = stored(authority);
             assert_eq!(records[0].permissions.contains(Permission::SpotAndMarginTrading), trade);
             assert!(!records[0].ip.is_listed());
         });
@@ -250,7 +250,7 @@ fn the_built_in_world_has_all_kinds_of_keys_and_draws_its_secrets() {
         let authority = Authority::new(Rehearsal::new(&secrets), world.policy());
         let made =
             now_or_never(populate(&authority, world, NOW, folder.path())).unwrap_or_else(|error| panic!("{error}"));
-        (made, authority.ports().records())
+        (made, stored(&authority))
     };
     let ((made, (accounts, _)), (again, _)) = (make(&first), make(&second));
     assert_eq!(accounts.len(), 3);

@@ -11,7 +11,7 @@ fn refused(text: &str) -> (usize, String) {
     let folder = tempfile::tempdir().unwrap();
     populated(&world, folder.path(), |authority, made| {
         let Err(WorldError::Refused(problem)) = made else { panic!("not refused: {text}") };
-        let (accounts, keys) = authority.ports().records();
+        let (accounts, keys) = stored(authority);
         assert!(accounts.is_empty() && keys.is_empty(), "nothing is made of a world that is refused");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no file is left behind");
         (problem.place.unwrap().line, problem.to_string())
