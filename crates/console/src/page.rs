@@ -27,7 +27,7 @@ pub(crate) fn landing(settings: &Settings) -> Page {
          <h1>Latchkey</h1>\
          <p>This server issues API keys and checks every request that is signed with one.</p>\
          <p>Programs connect to <code>{api}</code>. From a terminal: <code>latchkey call GET /api/v3/time --base-url {api}</code>.</p>\
-         <p>Accounts and keys are managed by the API under <code>/v1</code>; <a href=\"/v1/openapi.json\">its description</a>\
+         <p>Accounts and keys are managed by the API under <code>/v1</code>; <a href=\"/v1/openapi.json\">its description</a> \
          is for programs, its errors are explained <a href=\"/docs/errors\">here</a>. This page reads nothing.</p>\
          </main></body></html>\n"
     );
@@ -46,7 +46,7 @@ pub(crate) fn errors() -> Page {
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
          <link rel=\"stylesheet\" href=\"/style.css\"></head><body><main>\
          <h1>Errors of the management API</h1>\
-         <p>Every error is a problem document (RFC 9457); its <code>type</code> leads to a line of this table, its\
+         <p>Every error is a problem document (RFC 9457); its <code>type</code> leads to a line of this table, its \
          <code>detail</code> says what happened.</p>\
          <table><thead><tr><th>name</th><th>status</th><th>meaning</th></tr></thead><tbody>{rows}</tbody></table>\
          </main></body></html>\n"
@@ -57,4 +57,26 @@ pub(crate) fn errors() -> Page {
 /// Makes a text inert in HTML.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_the_pages_stand_apart() {
+        let settings = Settings { origin: String::new(), api: String::new() };
+        for (_, html) in [landing(&settings), errors()] {
+            for mark in ["</a>", "</code>"] {
+                for after in html.split(mark).skip(1) {
+                    assert!(!after.starts_with(char::is_alphanumeric), "{mark}{}", after.split(' ').next().unwrap());
+                }
+            }
+            for mark in ["<a ", "<code>"] {
+                for part in html.split(mark) {
+                    assert!(part.is_empty() || !part.ends_with(char::is_alphanumeric), "{part}{mark}");
+                }
+            }
+        }
+    }
 }

@@ -68,11 +68,20 @@ pub enum SchemeArg {
 fn done(result: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
     match result {
         Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) if is_reader_gone(&error) => Err(error),
         Err(error) => {
             tell(&error, &mut std::io::stderr().lock())?;
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// Whether whoever read the output has gone, as `head` does: there is nobody to tell, and nothing went wrong.
+pub fn is_reader_gone(error: &anyhow::Error) -> bool {
+    let is_gone = |cause: &(dyn core::error::Error + 'static)| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    };
+    error.chain().any(is_gone)
 }
 
 /// Tells why a verb cannot be done. The whole chain stands on one line, and no trace of calls is ever printed.

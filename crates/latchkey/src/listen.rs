@@ -121,6 +121,9 @@ pub async fn open(house: House, sequencing: Sequencing, listeners: Listeners) ->
     let url = |tls: bool, at: SocketAddr| format!("{}://{at}", if tls { "https" } else { "http" });
     let api_url = url(listeners.api.tls.is_some(), api_at);
     let ops_url = url(listeners.ops.tls.is_some(), ops_at);
+    // The origin that people type need not tell where the console itself is.
+    let console_told =
+        listeners.console_origin.as_ref().map(|_| format!(" console-at={console_at}")).unwrap_or_default();
     let origin = listeners.console_origin.unwrap_or_else(|| format!("http://localhost:{}", console_at.port()));
 
     let mut tasks = JoinSet::new();
@@ -176,7 +179,7 @@ pub async fn open(house: House, sequencing: Sequencing, listeners: Listeners) ->
     let (settling, guarded, until) = (Arc::clone(&house), Arc::clone(&house), stopped.clone());
     tasks.spawn(async move { settling.keep_settling(stopped).await });
     tasks.spawn(async move { guarded.guard.keep(until).await });
-    let ready = format!("ready api={api_url} console={origin} ops={ops_url}");
+    let ready = format!("ready api={api_url} console={origin} ops={ops_url}{console_told}");
     Ok(Open { ready, api: api_url, ops: ops_url, house, sequencing, tasks, stop, terminate, interrupt })
 }
 

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use latchkey::cli::is_reader_gone;
 use latchkey::cli::{account, audit, call, calls, doctor, factor, import, key, keygen, session, sign, token};
 use latchkey::{demo, serve};
 
@@ -71,7 +72,9 @@ fn main() -> ExitCode {
         Verb::Import(args) => import::run(args),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        if !is_reader_gone(&error) {
+            eprintln!("error: {error:#}");
+        }
         ExitCode::FAILURE
     })
 }

@@ -22,7 +22,8 @@ use crate::safety;
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:\n  latchkey serve --config /etc/latchkey/latchkey.toml\n\n\
     Every field of the configuration is described in docs/configuration.md. Standard output carries one line, printed\n\
-    when every listener accepts:\n  ready api=URL console=URL ops=URL")]
+    when every listener accepts:\n  ready api=URL console=URL ops=URL console-at=ADDR:PORT\n\
+    where `console` is the origin that people type and `console-at` is where the console listens.")]
 pub struct Args {
     /// The configuration, TOML; unknown fields are refused
     #[arg(long, value_name = "FILE")]

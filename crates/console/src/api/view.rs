@@ -3,6 +3,7 @@
 use latchkey_admission::ports::Keys;
 use latchkey_authority::account::{Account, Owner, PortfolioMargin};
 use latchkey_authority::effective::{DeadReason, Standing, effective_permissions, key_standing};
+use latchkey_authority::hold::Holder;
 use latchkey_authority::key::{KeyKind, KeyRecord, KeyState, Scope};
 use latchkey_authority::policy::Policy;
 use latchkey_crypto::digest::to_hex;
@@ -51,6 +52,8 @@ pub(crate) struct KeyView {
     state: String,
     /// Since when it is not active.
     state_since: Option<i64>,
+    /// Who put it out of use (`owner`, `master`, `operator`): it stays so until each of them undid that.
+    held_by: Vec<String>,
     /// Why it is not admitted now, though its state may be active: `account-frozen`, `kyc-too-low`, ….
     dead: Option<String>,
     /// The permissions as granted.
@@ -150,6 +153,7 @@ impl KeyLight<'_> {
             permission_mode: mode,
             state: name_of(&key.state),
             state_since: state_since.map(Timestamp::as_millis),
+            held_by: key.state.holds().iter().map(|hold| holder(Holder::of(&hold.by, key.account))).collect(),
             dead,
             permissions: names(key.permissions),
             effective: names(effective.permissions),
@@ -181,6 +185,15 @@ impl KeyLight<'_> {
             version: key.version,
         }
     }
+}
+
+fn holder(holder: Holder) -> String {
+    let name = match holder {
+        Holder::Owner => "owner",
+        Holder::Master => "master",
+        Holder::Operator => "operator",
+    };
+    name.to_owned()
 }
 
 fn scope_name(scope: Scope) -> String {
@@ -245,6 +258,8 @@ pub(crate) struct AccountView {
     /// Why it is frozen; none when it is not.
     frozen: Option<String>,
     frozen_since: Option<i64>,
+    /// By whom: `owner`, `master` or `operator`.
+    frozen_by: Option<String>,
     /// Until when nothing can be widened.
     widening_held_until: Option<i64>,
     /// Whether one-time codes are enrolled.
@@ -287,6 +302,7 @@ impl AccountView {
             residence: account.residence.map(|residence| residence.to_string()),
             special_key_exception: account.special_key_exception,
             frozen: owner.frozen().map(|frozen| frozen.reason.clone()),
+            frozen_by: owner.frozen().map(|frozen| holder(frozen.holder(account.id))),
             frozen_since: millis(owner.frozen().map(|frozen| frozen.at)),
             widening_held_until: millis(account.widening_held_until),
             totp: account.totp.is_some(),

@@ -237,7 +237,7 @@ struct Accounts<'a> {
 impl<'a> Accounts<'a> {
     fn of(shared: &'a Shared) -> anyhow::Result<Self> {
         let operator = shared.operator.given();
-        let remote = if operator { shared.operator.remote(None)? } else { shared.session.remote()? };
+        let remote = if operator { shared.operator.remote(&shared.session.trust)? } else { shared.session.remote()? };
         Ok(Self { remote, operator, shared })
     }
 
@@ -340,6 +340,7 @@ impl<'a> Accounts<'a> {
             ("recovery codes left", cell(account.get("recoveryCodes"))),
             ("frozen", cell(account.get("frozen"))),
             ("frozen since", time(account.get("frozenSince"))),
+            ("frozen by", cell(account.get("frozenBy"))),
             ("nothing widened until", time(account.get("wideningHeldUntil"))),
             ("opened", time(account.get("created"))),
         ];

@@ -11,6 +11,7 @@ use latchkey_store::audit::export;
 use latchkey_store::audit::heads::SignedHead;
 
 use super::confirm::OperatorArgs;
+use super::remote::TrustArgs;
 
 /// Export and verify the audit records
 #[derive(clap::Args, Clone, Debug)]
@@ -54,6 +55,9 @@ struct Export {
 
     #[command(flatten)]
     operator: OperatorArgs,
+
+    #[command(flatten)]
+    trust: TrustArgs,
 }
 
 #[derive(clap::Args, Clone, Debug)]
@@ -64,6 +68,9 @@ struct Head {
 
     #[command(flatten)]
     operator: OperatorArgs,
+
+    #[command(flatten)]
+    trust: TrustArgs,
 }
 
 #[derive(clap::Args, Clone, Debug)]
@@ -88,15 +95,15 @@ struct Verify {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let out = &mut std::io::stdout().lock();
     super::done(match &args.verb {
-        Verb::Export(export) => write_export(export, out),
+        Verb::Export(export) => write_export(export, out, &mut std::io::stderr().lock()),
         Verb::Head(head) => print(head, "head", out),
         Verb::Key(head) => print(head, "key", out),
         Verb::Verify(verify) => hold(verify, out),
     })
 }
 
-fn write_export(args: &Export, out: &mut dyn Write) -> anyhow::Result<()> {
-    let remote = args.operator.remote(None)?;
+fn write_export(args: &Export, out: &mut dyn Write, notes: &mut dyn Write) -> anyhow::Result<()> {
+    let remote = args.operator.remote(&args.trust)?;
     let of = match &args.account {
         None => String::new(),
         Some(account) => format!("?account={}", super::account::uid(&remote, account)?),
@@ -108,13 +115,15 @@ fn write_export(args: &Export, out: &mut dyn Write) -> anyhow::Result<()> {
             let named = || format!("cannot write `{}`", file.display());
             let mut to = File::create_new(file).with_context(named)?;
             remote.download(&path, &mut to)?;
-            to.sync_all().with_context(named)
+            to.sync_all().with_context(named)?;
+            writeln!(notes, "audit records: {}", file.display())?;
+            Ok(())
         }
     }
 }
 
 fn print(args: &Head, what: &str, out: &mut dyn Write) -> anyhow::Result<()> {
-    let remote = args.operator.remote(None)?;
+    let remote = args.operator.remote(&args.trust)?;
     let of = match &args.account {
         None => String::new(),
         Some(account) => format!("?account={}", super::account::uid(&remote, account)?),

@@ -16,6 +16,7 @@ use latchkey_client::transport::Headers;
 use latchkey_protocol::catalog::Method;
 
 use super::profiles::{self, Profile};
+use super::remote::TrustArgs;
 use super::{KeyArgs, Printable, SchemeArg, credentials_file, json};
 
 /// Make one call
@@ -28,6 +29,9 @@ pub struct Args {
     /// Where the venue is [default: the profile's, else http://127.0.0.1:8600]
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
+
+    #[command(flatten)]
+    trust: TrustArgs,
 
     /// Send the parameters in the body instead of the query (POST and PUT)
     #[arg(long)]
@@ -145,7 +149,7 @@ fn prepare(args: &Args) -> anyhow::Result<(Client, Request)> {
         SchemeArg::Rfc9421 => Scheme::Message9421,
     };
     let policy = Policy { limits, scheme, ..Policy::default() };
-    let transport = transport(args.base_url.as_deref(), profile.as_ref())?;
+    let transport = transport(args.base_url.as_deref(), profile.as_ref(), &args.trust)?;
     Ok((Client::new(transport, SystemTiming::new(), credentials, policy), request))
 }
 
@@ -166,7 +170,11 @@ pub(super) fn credentials(key: &KeyArgs, profile: Option<&Profile>) -> anyhow::R
 }
 
 /// The way to the venue.
-pub(super) fn transport(base_url: Option<&str>, profile: Option<&Profile>) -> anyhow::Result<HttpTransport> {
+pub(super) fn transport(
+    base_url: Option<&str>,
+    profile: Option<&Profile>,
+    trust: &TrustArgs,
+) -> anyhow::Result<HttpTransport> {
     let url = base_url.or_else(|| profile.and_then(|profile| profile.base_url.as_deref()));
     let url = url.unwrap_or(DEFAULT_BASE_URL);
     let base = if profile.is_some_and(|profile| profile.allow_plain_http) {
@@ -175,7 +183,7 @@ pub(super) fn transport(base_url: Option<&str>, profile: Option<&Profile>) -> an
         BaseUrl::parse(url)
     };
     let base = base.with_context(|| format!("`{url}`"))?;
-    let certificates = profile.and_then(|profile| profile.trusted_certificates.as_deref());
+    let certificates = trust.path().or_else(|| profile.and_then(|profile| profile.trusted_certificates.as_deref()));
     let settings = HttpSettings {
         trusted_pem: certificates.map(read_certificates).transpose()?,
         proxy: profile.and_then(|profile| profile.proxy.clone()),

@@ -13,6 +13,8 @@ use super::remote::{Remote, encoded};
 use super::session::SessionArgs;
 use super::table::{Table, cell, time};
 
+mod outcome;
+
 /// List and export the calls of an account
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -64,8 +66,8 @@ struct Shared {
     path: Option<String>,
 
     /// Those that ended so: answered, rejected, unknown, client-gone, or an exact reason as ip-not-allowed
-    #[arg(long, value_name = "OUTCOME", global = true)]
-    outcome: Option<String>,
+    #[arg(long, value_name = "OUTCOME", global = true, value_parser = outcome::parse)]
+    outcome: Option<&'static str>,
 
     /// Those from this address alone
     #[arg(long, value_name = "ADDRESS", global = true)]
@@ -105,7 +107,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let out = &mut std::io::stdout().lock();
     super::done(match &args.verb {
         Verb::List(list) => show(list, &args.shared, out),
-        Verb::Export(export) => write(export, &args.shared, out),
+        Verb::Export(export) => write(export, &args.shared, out, &mut std::io::stderr().lock()),
     })
 }
 
@@ -122,7 +124,7 @@ impl Shared {
             ("startTime", millis(self.from)),
             ("endTime", millis(self.until)),
             ("path", self.path.clone()),
-            ("outcome", self.outcome.clone()),
+            ("outcome", self.outcome.map(str::to_owned)),
             ("ip", self.ip.map(|ip| ip.to_string())),
         ];
         let part = |(name, value): (&str, Option<String>)| value.map(|value| format!("{name}={}&", encoded(&value)));
@@ -153,7 +155,7 @@ fn show(list: &List, shared: &Shared, out: &mut dyn Write) -> anyhow::Result<()>
     Ok(())
 }
 
-fn write(export: &Export, shared: &Shared, out: &mut dyn Write) -> anyhow::Result<()> {
+fn write(export: &Export, shared: &Shared, out: &mut dyn Write, notes: &mut dyn Write) -> anyhow::Result<()> {
     let (remote, at) = (shared.session.remote()?, shared.at());
     let filter = shared.filter(&remote, &at)?;
     let path = format!("{at}/calls/export?{filter}format={}", encoded(&export.format));
@@ -165,5 +167,7 @@ fn write(export: &Export, shared: &Shared, out: &mut dyn Write) -> anyhow::Resul
         // Half an export would be taken for a whole one.
         let _ = fs::remove_file(file);
     }
-    written
+    written?;
+    writeln!(notes, "calls: {}", file.display())?;
+    Ok(())
 }

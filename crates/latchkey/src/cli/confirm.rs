@@ -11,7 +11,7 @@ use ureq::http::Method;
 use zeroize::Zeroizing;
 
 use super::private_file;
-use super::remote::{Refused, Remote, Reply};
+use super::remote::{Refused, Remote, Reply, TrustArgs};
 use super::secret_source::SecretSource;
 
 /// Where passwords and codes come from.
@@ -269,7 +269,7 @@ impl OperatorArgs {
     }
 
     /// The operators' listener, on behalf of the operator.
-    pub(super) fn remote(&self, trusted_certificates: Option<&Path>) -> anyhow::Result<Remote> {
+    pub(super) fn remote(&self, trust: &TrustArgs) -> anyhow::Result<Remote> {
         let mut ops = self.ops.clone();
         let token = if let Some(path) = &self.token_file {
             Zeroizing::new(private_file::read_secret(path)?.trim().to_owned())
@@ -287,6 +287,6 @@ impl OperatorArgs {
                 token.context("no operator's token: give --token-file, --credentials or LATCHKEY_OPERATOR_TOKEN")?,
             )
         };
-        Remote::new(ops.as_deref().unwrap_or("http://127.0.0.1:8602"), Some(token), trusted_certificates)
+        Remote::new(ops.as_deref().unwrap_or("http://127.0.0.1:8602"), Some(token), trust.path())
     }
 }

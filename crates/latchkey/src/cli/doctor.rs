@@ -13,7 +13,10 @@ use latchkey_client::request::Request;
 use latchkey_client::timing::SystemTiming;
 use serde_json::{Value, json};
 
+use super::session::SessionArgs;
 use super::{KeyArgs, Printable, call};
+
+mod standing;
 
 /// Tell why a call was refused, or whether a key is ready
 #[derive(clap::Args, Clone, Debug)]
@@ -26,6 +29,9 @@ pub struct Args {
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
 
+    #[command(flatten)]
+    session: SessionArgs,
+
     /// Print what the server said as JSON, and nothing else
     #[arg(long)]
     json: bool,
@@ -36,7 +42,8 @@ pub struct Args {
 }
 
 const EXAMPLES: &str = "\
-A refusal is told to the account that owns the key, through any of its keys that may read.
+A refusal is told to the account that owns the key, through any of its keys that may read. Why a key is not taken at all
+(disabled, frozen, ended) is told to an owner who is signed in (`latchkey login`).
 
 Exit status: 0 all is well, or the refusal was found; 1 something is to be fixed, or nothing was found; 2 wrong usage.
 
@@ -56,29 +63,37 @@ const DAY_MS: i64 = 86_400_000;
 /// When the output cannot be written; everything else is told on standard error and by the exit status.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (out, notes) = (&mut std::io::stdout().lock(), &mut std::io::stderr().lock());
-    let mut client = match connect(args) {
-        Ok(client) => client,
+    let (mut client, api_key) = match connect(args) {
+        Ok(connected) => connected,
         Err(error) => {
             super::tell(&error, notes)?;
             return Ok(ExitCode::from(2));
         }
     };
+    let standing = || standing::read(&args.session, &api_key);
     let well = match &args.id {
-        Some(id) => refusal(&mut client, id, args.json, out, notes)?,
-        None => checkup(&mut client, args.json, out, notes)?,
+        Some(id) if !is_request_id(id) => {
+            let like = "it looks like 5f0c9d3e-8b1a-4c77-0000-00000000002a";
+            writeln!(notes, "error: `{}` is not the id of a request; {like}", Printable(id))?;
+            return Ok(ExitCode::from(2));
+        }
+        Some(id) => refusal(&mut client, id, args.json, &standing, out, notes)?,
+        None => checkup(&mut client, args.json, &standing, out, notes)?,
     };
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn connect(args: &Args) -> anyhow::Result<Client> {
+/// The server, and the API key that calls it.
+fn connect(args: &Args) -> anyhow::Result<(Client, String)> {
     let profile = call::profile(&args.key)?;
     let Some(credentials) = call::credentials(&args.key, profile.as_ref())? else {
         bail!("a key is needed: give --profile NAME or --credentials FILE");
     };
     let limits = Limits { sends_max: 2, connects_max: 1, ..Limits::default() };
     let policy = Policy { limits, ..Policy::default() };
-    let transport = call::transport(args.base_url.as_deref(), profile.as_ref())?;
-    Ok(Client::new(transport, SystemTiming::new(), Some(credentials), policy))
+    let transport = call::transport(args.base_url.as_deref(), profile.as_ref(), &args.session.trust)?;
+    let api_key = credentials.api_key().as_str().to_owned();
+    Ok((Client::new(transport, SystemTiming::new(), Some(credentials), policy), api_key))
 }
 
 fn is_request_id(id: &str) -> bool {
@@ -95,17 +110,10 @@ fn refusal(
     client: &mut Client,
     id: &str,
     json: bool,
+    standing: Standing<'_>,
     out: &mut dyn Write,
     notes: &mut dyn Write,
 ) -> anyhow::Result<bool> {
-    if !is_request_id(id) {
-        writeln!(
-            notes,
-            "error: `{}` is not the id of a request; it looks like 5f0c9d3e-8b1a-4c77-0000-00000000002a",
-            Printable(id)
-        )?;
-        return Ok(false);
-    }
     let request = Request::get(format!("/latchkey/v1/refusals/{}", id.to_ascii_lowercase())).build()?;
     let answer = match client.call(&request) {
         Ok(Outcome::Answered(answer)) => answer,
@@ -114,6 +122,10 @@ fn refusal(
                 notes,
                 "no refusal has this id, or it is not one of this account; records are written within a second"
             )?;
+            return Ok(false);
+        }
+        Ok(Outcome::Refused(refused)) if is_key_refused(&refused) => {
+            writeln!(notes, "error: {}", Printable(&standing().unwrap_or_else(|| advice(&refused))))?;
             return Ok(false);
         }
         Ok(other) => return tell_failure(&other, notes),
@@ -150,7 +162,13 @@ fn tell_refusal(found: &Value, out: &mut dyn Write) -> anyhow::Result<()> {
 }
 
 /// Checks clock, address, key state, permissions, limits and signature with one signed call.
-fn checkup(client: &mut Client, json: bool, out: &mut dyn Write, notes: &mut dyn Write) -> anyhow::Result<bool> {
+fn checkup(
+    client: &mut Client,
+    json: bool,
+    standing: Standing<'_>,
+    out: &mut dyn Write,
+    notes: &mut dyn Write,
+) -> anyhow::Result<bool> {
     match client.call(&Request::get("/api/v3/time").build()?) {
         Ok(Outcome::Answered(_)) => {}
         Ok(other) => return tell_failure(&other, notes),
@@ -159,12 +177,14 @@ fn checkup(client: &mut Client, json: bool, out: &mut dyn Write, notes: &mut dyn
     let answer = match client.call(&Request::get("/latchkey/v1/key").build()?) {
         Ok(Outcome::Answered(answer)) => answer,
         Ok(Outcome::Refused(refused)) => {
+            let known = if is_key_refused(&refused) { standing() } else { None };
+            let fix = known.unwrap_or_else(|| advice(&refused));
             if json {
                 let id = shown_id(refused.request_id.as_deref());
-                writeln!(out, "{}", json!({ "toFix": [advice(&refused)], "refusal": id }))?;
+                writeln!(out, "{}", json!({ "toFix": [fix], "refusal": id }))?;
                 return Ok(false);
             }
-            writeln!(out, "{:<11} {}", "to fix", Printable(&advice(&refused)))?;
+            writeln!(out, "{:<11} {}", "to fix", Printable(&fix))?;
             if let Some(id) = shown_id(refused.request_id.as_deref()) {
                 writeln!(out, "{:<11} latchkey doctor {id}, with another key of the account", "more")?;
             }
@@ -235,6 +255,14 @@ fn now_ms() -> i64 {
     crate::clock::SystemClock::default().now().as_millis()
 }
 
+/// What the owner's session knows of a key that the server does not take, and how to mend it.
+type Standing<'a> = &'a dyn Fn() -> Option<String>;
+
+/// Whether the server does not say why it does not take the key.
+fn is_key_refused(refused: &Refusal) -> bool {
+    matches!(refused.code, Some(-2015 | -2008))
+}
+
 /// What to do about a refusal, as far as a stranger may know.
 fn advice(refused: &Refusal) -> String {
     match refused.code {
@@ -243,9 +271,11 @@ fn advice(refused: &Refusal) -> String {
             "the signature does not hold: is the secret that of this API key, and of this key type?".to_owned()
         }
         Some(-2014) => "the API key is not 64 letters and digits".to_owned(),
-        Some(-2015 | -2008) => "the server does not take this key from here: it was deleted, disabled or has expired, \
-                                 or this address is not on its list"
-            .to_owned(),
+        _ if is_key_refused(refused) => {
+            "the server does not take this key from here: it was deleted, disabled or has ended, its account is \
+             frozen, or this address is not on its list; `latchkey login` lets the doctor say which"
+                .to_owned()
+        }
         Some(-1003) => "too many requests from this address: wait as the server says (Retry-After)".to_owned(),
         _ => refused.to_string(),
     }

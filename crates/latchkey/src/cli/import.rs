@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::confirm::OperatorArgs;
 use super::key::pretty;
-use super::remote::Refused;
+use super::remote::{Refused, TrustArgs};
 use super::table::{Table, cell};
 
 /// Bring keys in from a file
@@ -26,6 +26,9 @@ pub struct Args {
 
     #[command(flatten)]
     operator: OperatorArgs,
+
+    #[command(flatten)]
+    trust: TrustArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -65,7 +68,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn act(args: &Args, out: &mut dyn Write) -> anyhow::Result<()> {
     let Verb::Keys(keys) = &args.verb;
-    let remote = args.operator.remote(None)?;
+    let remote = args.operator.remote(&args.trust)?;
     let from = keys.from_line.map(|line| format!("?fromLine={line}")).unwrap_or_default();
     let path = format!("/ops/v1/imports/keys{from}");
     let sent = remote.upload(&path, "text/tab-separated-values", open(&keys.file)?);

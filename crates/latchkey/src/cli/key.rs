@@ -335,7 +335,7 @@ pub(super) fn find(remote: &Remote, at: &str, name: &str) -> anyhow::Result<Valu
 impl<'a> Keys<'a> {
     fn of(shared: &'a Shared) -> anyhow::Result<Self> {
         let (remote, at) = if shared.operator.given() {
-            let remote = shared.operator.remote(None)?;
+            let remote = shared.operator.remote(&shared.session.trust)?;
             let account = shared.account.as_deref().context("an operator names the account: --account UID|EMAIL")?;
             let uid = super::account::uid(&remote, account)?;
             (remote, format!("/ops/v1/accounts/{uid}/keys"))

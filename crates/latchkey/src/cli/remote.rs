@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::time::Duration;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use latchkey_client::http::BaseUrl;
@@ -16,6 +16,21 @@ use zeroize::Zeroizing;
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// The most bytes of an answer that is kept in memory.
 const ANSWER_MAX: u64 = 64 * 1024 * 1024;
+
+/// Whose certificates are believed.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(super) struct TrustArgs {
+    /// Trust these certificates (PEM) instead of the public ones
+    #[arg(long, value_name = "FILE", global = true)]
+    trusted_certificates: Option<PathBuf>,
+}
+
+impl TrustArgs {
+    /// The file with them.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.trusted_certificates.as_deref()
+    }
+}
 
 /// A server and who speaks to it.
 pub(super) struct Remote {

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::confirm::ConfirmArgs;
 use super::private_file;
-use super::remote::{Refused, Remote};
+use super::remote::{Refused, Remote, TrustArgs};
 use crate::credentials::write_private;
 
 /// Where the console is unless a flag says so.
@@ -25,9 +25,8 @@ pub(super) struct SessionArgs {
     #[arg(long, value_name = "FILE", global = true)]
     session: Option<PathBuf>,
 
-    /// Trust these certificates (PEM) instead of the public ones
-    #[arg(long, value_name = "FILE", global = true)]
-    trusted_certificates: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) trust: TrustArgs,
 }
 
 /// Sign in as the owner of an account
@@ -111,7 +110,7 @@ impl SessionArgs {
         let text = private_file::read_secret(&path)?;
         let kept: Kept = serde_json::from_str(&text)
             .map_err(|_| anyhow::anyhow!("`{}` is not a session: run `latchkey login`", path.display()))?;
-        Remote::new(&kept.console, Some(Zeroizing::new(kept.token)), self.trusted_certificates.as_deref())
+        Remote::new(&kept.console, Some(Zeroizing::new(kept.token)), self.trust.path())
     }
 }
 
@@ -124,7 +123,7 @@ pub fn login(args: &LoginArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn sign_in(args: &LoginArgs, notes: &mut dyn Write) -> anyhow::Result<()> {
-    let remote = Remote::new(&args.console, None, args.session.trusted_certificates.as_deref())?;
+    let remote = Remote::new(&args.console, None, args.session.trust.path())?;
     let email = match &args.email {
         Some(email) => email.clone(),
         None => super::confirm::ask("E-mail address", "give --email ADDRESS")?,

@@ -11,7 +11,7 @@ use ureq::http::Method;
 use super::confirm::OperatorArgs;
 use super::key::pretty;
 use super::private_file;
-use super::remote::encoded;
+use super::remote::{TrustArgs, encoded};
 use super::table::{Table, cell, time};
 
 /// Manage operators' tokens
@@ -27,6 +27,9 @@ pub struct Args {
 
     #[command(flatten)]
     operator: OperatorArgs,
+
+    #[command(flatten)]
+    trust: TrustArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -84,7 +87,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn act(args: &Args, out: &mut dyn Write) -> anyhow::Result<()> {
     const PATH: &str = "/ops/v1/tokens";
-    let remote = args.operator.remote(None)?;
+    let remote = args.operator.remote(&args.trust)?;
     match &args.verb {
         Verb::Create(create) => {
             if let Some(path) = create.out.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
@@ -130,7 +133,13 @@ fn act(args: &Args, out: &mut dyn Write) -> anyhow::Result<()> {
             Ok(table.print(out)?)
         }
         Verb::Revoke(revoke) => {
-            remote.send(&Method::DELETE, &format!("{PATH}/{}", encoded(&revoke.id)), None, &[]).map(drop)
+            remote.send(&Method::DELETE, &format!("{PATH}/{}", encoded(&revoke.id)), None, &[])?;
+            if args.json {
+                writeln!(out, "{}", pretty(&json!({ "id": revoke.id, "done": "revoke" })))?;
+            } else {
+                writeln!(out, "token {}: revoked, with those that it made", super::Printable(&revoke.id))?;
+            }
+            Ok(())
         }
     }
 }

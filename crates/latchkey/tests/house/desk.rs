@@ -1,11 +1,14 @@
 //! JSON over the operators' and the people's doors, and the command line against both.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread::JoinHandle;
 
 use latchkey_crypto::totp::TotpSeed;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 
 use crate::server::{Server, wall_us};
@@ -102,6 +105,24 @@ pub(crate) fn scoped_token(desk: &Desk, scopes: &[&str]) -> String {
 pub(crate) fn totp_code(seed: &str, steps: u64) -> String {
     let now = u64::try_from(wall_us() / 1_000_000).expect("after the epoch");
     TotpSeed::parse(seed).expect("a seed").code(now + steps * 30)
+}
+
+/// A command that prints `text` as soon as it is there, through a pipe at `pipe`; and who writes it.
+pub(crate) fn fed_command(pipe: &Path, text: impl FnOnce() -> String + Send + 'static) -> (String, JoinHandle<()>) {
+    mknodat(CWD, pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+    let words = format!("cat {}", pipe.to_str().expect("UTF-8"));
+    let pipe = pipe.to_owned();
+    let feeder = std::thread::spawn(move || {
+        // Opens once the command reads: what it asks for is under way by then.
+        let mut to = File::options().write(true).open(pipe).expect("a reader");
+        to.write_all(text().as_bytes()).expect("it reads");
+    });
+    (words, feeder)
+}
+
+/// A command that prints the present one-time code of a seed file.
+pub(crate) fn code_command(seed: &Path) -> String {
+    format!("{} factor code --seed-file {}", env!("CARGO_BIN_EXE_latchkey"), seed.to_str().expect("UTF-8"))
 }
 
 /// Runs the binary with values of the environment and a text on its standard input.

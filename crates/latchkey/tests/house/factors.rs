@@ -1,13 +1,12 @@
 //! Second factors by the command line: from an account without any to one whose owner lost the app.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread::JoinHandle;
 
-use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, command, demo_token, totp_code};
+use crate::desk::{Desk, code_command, command, demo_token, fed_command, totp_code};
 use crate::owners::{SEED, sent_code};
 use crate::server::Server;
 use crate::world::{House, house};
@@ -42,24 +41,11 @@ impl Owner<'_> {
 
     /// A command that prints the next letter's code with this subject once it is there, and who feeds it.
     fn mail_command(&self, subject: &'static str) -> (String, JoinHandle<()>) {
-        let pipe = self.path(&subject.replace(' ', "-"));
-        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
-        let words = format!("cat {}", pipe.to_str().expect("UTF-8"));
-        let email = self.email;
-        let (ops, token) = (self.house.server.ops, demo_token(&self.house.server.data));
-        let feeder = std::thread::spawn(move || {
-            // Opens when the command reads: by then the letter is under way.
-            let mut to = fs::File::options().write(true).open(pipe).expect("a reader");
-            let desk = Desk::named(ops, &ops.to_string(), &token);
-            std::io::Write::write_all(&mut to, sent_code(&desk, email, subject).as_bytes()).expect("it reads");
-        });
-        (words, feeder)
+        let (email, ops, token) = (self.email, self.house.server.ops, demo_token(&self.house.server.data));
+        fed_command(&self.path(&subject.replace(' ', "-")), move || {
+            sent_code(&Desk::named(ops, &ops.to_string(), &token), email, subject)
+        })
     }
-}
-
-/// The command that prints the present code of a seed file.
-fn code_command(seed: &Path) -> String {
-    format!("{} factor code --seed-file {}", env!("CARGO_BIN_EXE_latchkey"), seed.to_str().expect("UTF-8"))
 }
 
 fn open_account(server: &Server) {

@@ -28,5 +28,7 @@ mod serve;
 mod server;
 mod signed;
 mod template;
+mod terminal;
+mod tls;
 mod wire;
 mod world;

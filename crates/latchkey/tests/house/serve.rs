@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -25,13 +25,13 @@ const PASSWORD: &str = "a password of bob's own";
 
 /// A mail server that speaks plain text, and what it was handed.
 #[derive(Clone)]
-struct PostOffice {
-    port: u16,
+pub(crate) struct PostOffice {
+    pub(crate) port: u16,
     letters: Arc<Mutex<Vec<String>>>,
 }
 
 impl PostOffice {
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let office = Self { port: listener.local_addr().expect("bound").port(), letters: Arc::default() };
         let counter = office.clone();
@@ -90,7 +90,7 @@ impl PostOffice {
     }
 
     /// The code of eight digits in the newest letter with these words.
-    fn code(&self, words: &str) -> String {
+    pub(crate) fn code(&self, words: &str) -> String {
         let letter = self.letter(words);
         let is_code = |word: &&str| word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_digit());
         letter.split(|c: char| !c.is_ascii_digit()).find(is_code).expect("a code").to_owned()
@@ -101,7 +101,6 @@ impl PostOffice {
 struct Place {
     folder: TempDir,
     office: PostOffice,
-    console: SocketAddr,
 }
 
 impl Place {
@@ -117,9 +116,7 @@ impl Place {
         private("encryption.key", &format!("{}\n", "5a".repeat(32)));
         let signer = Signer::generate_ed25519(&mut |bytes: &mut [u8]| bytes.fill(3));
         private("audit.pem", signer.private_pem().expect("a key").expect("a pair").expose());
-        // The system gives a port that is free; the ready line does not tell that of the console.
-        let console = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
-        Self { folder, office: PostOffice::open(), console }
+        Self { folder, office: PostOffice::open() }
     }
 
     fn path(&self) -> &Path {
@@ -129,12 +126,11 @@ impl Place {
     fn config(&self, policy: &str) -> PathBuf {
         let path = self.path().join("latchkey.toml");
         let text = format!(
-            "data_dir = \"data\"\n[api]\nlisten = \"127.0.0.1:0\"\n[console]\nlisten = \"{console}\"\n\
+            "data_dir = \"data\"\n[api]\nlisten = \"127.0.0.1:0\"\n[console]\nlisten = \"127.0.0.1:0\"\n\
              origin = \"https://{ORIGIN}\"\n[ops]\nlisten = \"127.0.0.1:0\"\n[keys]\n\
              encryption_key_file = \"keys/encryption.key\"\naudit_key_file = \"keys/audit.pem\"\n\
              [operators.carol]\ntoken_sha256 = \"{token}\"\n[mail]\nhost = \"127.0.0.1\"\nport = {mail}\n\
              tls = \"none\"\nfrom = \"keys@example.com\"\n{policy}",
-            console = self.console,
             token = to_hex(&sha256(TOKEN.as_bytes())),
             mail = self.office.port,
         );
@@ -143,12 +139,12 @@ impl Place {
     }
 
     fn start(&self, policy: &str) -> Server {
-        Server::serve(self.path(), &self.config(policy), self.console)
+        Server::serve(self.path(), &self.config(policy))
     }
 
     /// Bob, signed in with a password that he chose by a code, and his account's first second factor; its seed.
-    fn enrolled(&self) -> (Desk, String) {
-        let nobody = Desk::named(self.console, ORIGIN, "");
+    fn enrolled(&self, server: &Server) -> (Desk, String) {
+        let nobody = Desk::named(server.console, ORIGIN, "");
         let begun = nobody.post("/v1/password/reset", json!({ "email": OWNER }));
         assert_eq!(begun.status, 202, "{}", begun.text());
         let code_sent = self.office.code("Subject: Choose your password");
@@ -157,7 +153,7 @@ impl Place {
         let credentials = json!({ "email": OWNER, "password": PASSWORD, "transport": "bearer" });
         let signed_in = nobody.post("/v1/session", credentials);
         assert_eq!(signed_in.status, 201, "{}", signed_in.text());
-        let bob = Desk::named(self.console, ORIGIN, signed_in.json()["token"].as_str().expect("a token"));
+        let bob = Desk::named(server.console, ORIGIN, signed_in.json()["token"].as_str().expect("a token"));
         let begun = bob.act("POST", "/v1/factors/totp/begin").json();
         let seed = begun["seed"].as_str().expect("a seed").to_owned();
         let body = json!({ "registration": begun["registration"], "code": code(&seed, 0) });
@@ -181,12 +177,19 @@ impl Place {
 fn an_owner_gets_to_a_key_that_outlives_a_restart_and_follows_the_policy_of_its_start() {
     let place = Place::new();
     let mut server = place.start("");
+    assert!(
+        server
+            .ready
+            .ends_with(&format!(" console=https://{ORIGIN} ops=http://{} console-at={}", server.ops, server.console)),
+        "{}",
+        server.ready
+    );
     let ops = Desk::ops(&server, TOKEN);
     let opened = json!({ "email": OWNER, "kyc": "verified-plus", "deposited": true });
     let opened = ops.post("/ops/v1/accounts", opened);
     assert_eq!(opened.status, 201, "{}", opened.text());
     place.office.letter("Subject: Your new account");
-    let (bob, seed) = place.enrolled();
+    let (bob, seed) = place.enrolled(&server);
 
     let new = json!({ "label": "bot", "permissions": ["reading"] });
     let (status, made) = confirmed(&bob, "POST", "/v1/accounts/me/keys", Some(&new), |id, _| {

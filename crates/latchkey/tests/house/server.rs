@@ -99,23 +99,16 @@ impl Server {
     pub(crate) fn start_with(folder: &Path, world: &Path, environment: &[(&str, &str)]) -> Self {
         let data = folder.join("data");
         let arguments = arguments(&data, world);
-        Self::launch(folder, data, &arguments, environment, None)
+        Self::launch(folder, data, &arguments, environment)
     }
 
-    /// Starts `latchkey serve` on a configuration that keeps its data in `folder/data` and its console at `console`,
-    /// whose port the ready line does not tell.
-    pub(crate) fn serve(folder: &Path, config: &Path, console: SocketAddr) -> Self {
+    /// Starts `latchkey serve` on a configuration that keeps its data in `folder/data`.
+    pub(crate) fn serve(folder: &Path, config: &Path) -> Self {
         let arguments = ["serve", "--config", config.to_str().expect("UTF-8")].map(str::to_owned);
-        Self::launch(folder, folder.join("data"), &arguments, &[], Some(console))
+        Self::launch(folder, folder.join("data"), &arguments, &[])
     }
 
-    fn launch(
-        folder: &Path,
-        data: PathBuf,
-        arguments: &[String],
-        environment: &[(&str, &str)],
-        console: Option<SocketAddr>,
-    ) -> Self {
+    fn launch(folder: &Path, data: PathBuf, arguments: &[String], environment: &[(&str, &str)]) -> Self {
         let log = folder.join("log");
         let written = File::options().create(true).append(true).open(&log).expect("a log file");
         let mut child = Command::new(env!("CARGO_BIN_EXE_latchkey"))
@@ -140,13 +133,14 @@ impl Server {
             child.wait().expect("own child");
             panic!("no ready line; the log says:\n{}", std::fs::read_to_string(&log).unwrap_or_default());
         };
-        let url = |name: &str| {
-            let field = ready.split(' ').find_map(|field| field.strip_prefix(name)).expect("a field of the ready line");
-            let port = field.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("a port");
-            SocketAddr::from(([127, 0, 0, 1], port))
+        let port = |name: &str| {
+            let field = ready.split(' ').find_map(|field| field.strip_prefix(name)?.strip_prefix('='))?;
+            let port = field.rsplit_once(':').and_then(|(_, port)| port.parse().ok())?;
+            Some(SocketAddr::from(([127, 0, 0, 1], port)))
         };
-        let (api, ops) = (url("api=http://"), url("ops=http://"));
-        let console = console.unwrap_or_else(|| url("console=http://"));
+        let (api, ops) = (port("api").expect("a port"), port("ops").expect("a port"));
+        // Where the origin that people type is another, the console's own address is told too.
+        let console = port("console-at").or_else(|| port("console")).expect("a port");
         Self { child: Some(child), data, log, ready, api, console, ops }
     }
 

@@ -57,6 +57,7 @@ pub(super) fn lines(key: &Value) -> Vec<(&'static str, String)> {
         ("mode", of("permissionMode")),
         ("state", of("state")),
         ("since", time(key.get("stateSince"))),
+        ("out of use by", of("heldBy")),
         ("not admitted because", of("dead")),
         ("granted", of("permissions")),
         ("in force", of("effective")),
