@@ -1,7 +1,7 @@
 //! A call as the edge hands it in, and the names that the system gives it.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 mod headers;
@@ -152,6 +152,14 @@ pub fn limited_address(peer: IpAddr) -> IpAddr {
             IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
         }
         address => address,
+    }
+}
+
+/// Whose neighbor an address is: an IPv4 address's /24, an IPv6 address's /48, the least that is handed out to one owner.
+pub fn neighborhood(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & !0xff)),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 80 << 80)),
     }
 }
 

@@ -90,7 +90,8 @@ pub struct RecordSettings {
     pub proven: Keep,
     /// How long calls are kept whose signature did not hold.
     pub unproven: Keep,
-    /// Unproven calls of one key in one minute that are kept one by one; those beyond are counted together.
+    /// Unproven calls of one key in one minute that are kept one by one beyond the first few of each network; those
+    /// beyond are counted together.
     pub unproven_per_key: u32,
     /// What is dropped first when the queue fills up.
     pub shares: Shares,

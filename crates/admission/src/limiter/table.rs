@@ -4,7 +4,7 @@
 //! it finds it closed and asks again. So no count is ever lost to a clean-up.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use latchkey_protocol::limits::Window;
@@ -14,6 +14,7 @@ use papaya::HashMap;
 use super::counter::number;
 use super::figures::TableFigures;
 use super::{FIVE_MINUTES, Row};
+use crate::call::neighborhood;
 
 /// How many slots those share who find no place of their own.
 pub(super) const SHARED: usize = 256;
@@ -37,12 +38,8 @@ pub(super) trait Subject: Hash + Eq + Clone + Send + Sync {
 impl Subject for IpAddr {
     type Neighbors = Self;
 
-    /// An IPv4 address's /24, an IPv6 address's /48: the least that is handed out to one owner.
     fn neighbors(&self) -> Self {
-        match self {
-            Self::V4(address) => Self::V4(Ipv4Addr::from_bits(address.to_bits() & !0xff)),
-            Self::V6(address) => Self::V6(Ipv6Addr::from_bits(address.to_bits() >> 80 << 80)),
-        }
+        neighborhood(*self)
     }
 }
 

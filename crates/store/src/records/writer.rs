@@ -11,7 +11,7 @@ use latchkey_admission::trail::CallRecord;
 use latchkey_exchange::ports::Journal as _;
 use latchkey_protocol::{AccountId, KeyId, Timestamp};
 
-use super::budget::{Budget, Verdict};
+use super::budget::Budget;
 use super::payloads::Payloads;
 use super::shelf::{Open, Shelf};
 use super::{RecordCounts, RecordSettings, RecordsError, format};
@@ -86,9 +86,9 @@ impl Writer {
     pub(super) fn run(mut self, messages: &Receiver<Message>, waiting: &AtomicUsize) {
         loop {
             match messages.recv_timeout(self.wait()) {
-                Ok(Message::Call(mut record)) => {
+                Ok(Message::Call(record)) => {
                     waiting.fetch_sub(1, Ordering::Relaxed);
-                    self.take(&mut record);
+                    self.take(record);
                     let due = self.clock.now().micros_since(self.flushed) >= self.every();
                     if due || self.classes.iter().any(|class| class.gathered >= GATHERED_MAX) {
                         self.flush();
@@ -119,20 +119,21 @@ impl Writer {
         i64::try_from(self.settings.flush_every.as_micros()).unwrap_or(i64::MAX)
     }
 
-    fn take(&mut self, record: &mut CallRecord) {
+    fn take(&mut self, mut record: Box<CallRecord>) {
         record.key.get_or_insert(NOBODY);
-        let Some(mut entry) = CallEntry::of(record) else { return };
+        let class = usize::from(!record.proven);
+        if !record.proven {
+            for told in self.budget.turn(record.arrived) {
+                self.keep(1, told);
+            }
+            match self.budget.spend(record) {
+                Some(kept) => record = kept,
+                None => return count(&self.counts.summarised, 1),
+            }
+        }
+        let Some(mut entry) = CallEntry::of(&record) else { return };
         self.payloads.take_from(&mut entry);
-        if entry.proven {
-            return self.keep(0, entry);
-        }
-        for told in self.budget.turn(entry.at) {
-            self.keep(1, told);
-        }
-        match self.budget.spend(&entry) {
-            Verdict::Keep => self.keep(1, entry),
-            Verdict::Together => count(&self.counts.summarised, 1),
-        }
+        self.keep(class, entry);
     }
 
     fn keep(&mut self, class: usize, entry: CallEntry) {

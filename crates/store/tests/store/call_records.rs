@@ -1,5 +1,6 @@
 //! Call records: kept, found, thinned, and never in the way.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -246,10 +247,10 @@ fn unproven_calls_have_a_budget_and_never_displace_proven_ones() {
         query.key = Some(KeyId(key));
         calls.all(query).iter().map(|entry| entry.count).collect::<Vec<_>>()
     };
-    assert_eq!((count(1), count(2)), (vec![1, 1, 1], vec![1]));
+    assert_eq!((count(1), count(2)), (vec![1; 6], vec![1]), "three of one reason from one network, and three more");
     clock.forward(60);
     calls.records.flush();
-    assert_eq!(count(1), vec![97, 1, 1, 1], "those beyond the budget are told together");
+    assert_eq!(count(1), vec![94, 1, 1, 1, 1, 1, 1], "those beyond the budget are told together");
     for _ in 0..200 {
         calls.records.record(calls.forged(ALICE, 3));
         calls.records.flush();
@@ -259,6 +260,36 @@ fn unproven_calls_have_a_budget_and_never_displace_proven_ones() {
         calls.all(CallQuery { key: Some(KeyId(1)), ..CallQuery::of(ALICE) }).last().unwrap().end,
         EntryEnd::Answered
     );
+}
+
+#[test]
+fn an_owner_reads_the_own_failure_in_spite_of_a_strangers_flood() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Hands::at(1_000_020);
+    let calls = Calls::open(folder.path(), &clock, |_| {});
+    // More than there is memory for payloads, from as many networks of one site as there are minutes.
+    for minute in 0..60_u128 {
+        let peer = IpAddr::V6((0x2001_0db8 << 96 | minute << 64 | 1).into());
+        for key in 1..100 {
+            calls.records.record(CallRecord { peer, ..calls.forged(ALICE, key % 5) });
+        }
+        calls.records.flush();
+        if minute == 5 {
+            clock.forward(1);
+            let own = calls.forged(ALICE, 1);
+            let id = own.id;
+            calls.records.record(own);
+            calls.records.flush();
+            let found = calls.all(CallQuery { id: Some(id), ..CallQuery::of(ALICE) });
+            assert_eq!(found.len(), 1, "it is recorded one by one");
+        }
+        clock.forward(60);
+    }
+    let found = calls.all(CallQuery { source: "192.0.2.7".parse().ok(), ..CallQuery::of(ALICE) });
+    let [own] = found.as_slice() else { panic!("{found:?}") };
+    let EntryEnd::Rejected(refusal) = &own.end else { panic!("{own:?}") };
+    assert_eq!((own.count, &*refusal.reason), (1, "signature-wrong"));
+    assert_eq!(refusal.payload.as_deref(), Some("symbol=BTCUSDT"), "others lose theirs first");
 }
 
 #[test]
