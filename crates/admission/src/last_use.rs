@@ -34,6 +34,8 @@ pub(crate) struct Kept {
     /// The address as IPv6, in halves.
     high: AtomicU64,
     low: AtomicU64,
+    /// The latest `at` that is stored, in microseconds.
+    stored: AtomicI64,
 }
 
 impl Kept {
@@ -41,7 +43,7 @@ impl Kept {
     pub(crate) fn first(at: Timestamp, from: IpAddr) -> Self {
         let (high, low) = halves(from);
         let (at, high, low) = (AtomicI64::new(at.as_micros()), AtomicU64::new(high), AtomicU64::new(low));
-        Self { turn: AtomicU32::new(0), at, high, low }
+        Self { turn: AtomicU32::new(0), at, high, low, stored: AtomicI64::new(i64::MIN) }
     }
 
     /// Notes a call that is not older than the one that is noted.
@@ -60,6 +62,17 @@ impl Kept {
         self.high.store(high, Ordering::Relaxed);
         self.low.store(low, Ordering::Relaxed);
         self.turn.store(turn.wrapping_add(2), Ordering::Release);
+    }
+
+    /// Notes that the call of `at` is stored.
+    pub(crate) fn stored(&self, at: Timestamp) {
+        self.stored.fetch_max(at.as_micros(), Ordering::Relaxed);
+    }
+
+    /// The last call that was noted, unless it is stored.
+    pub(crate) fn unstored(&self) -> Option<LastUse> {
+        let stored = self.stored.load(Ordering::Relaxed);
+        Some(self.read()).filter(|last| last.at.as_micros() > stored)
     }
 
     /// The last call that was noted.
@@ -114,6 +127,23 @@ mod tests {
         kept.turn.fetch_add(1, Ordering::Relaxed);
         kept.note(at(10), "192.0.2.9".parse().unwrap());
         assert_eq!(kept.read(), LastUse { at: at(9), from: None }, "a writer in between is passed by, not waited for");
+    }
+
+    #[test]
+    fn what_is_stored_is_told_no_more_until_the_next_call() {
+        let from: IpAddr = "192.0.2.6".parse().unwrap();
+        let kept = Kept::first(at(4), from);
+        let first = kept.unstored().unwrap();
+        kept.note(at(5), from);
+        kept.stored(first.at);
+        assert_eq!(
+            kept.unstored(),
+            Some(LastUse { at: at(5), from: Some(from) }),
+            "it came while the other was stored"
+        );
+        kept.stored(at(5));
+        kept.stored(first.at);
+        assert_eq!(kept.unstored(), None);
     }
 
     /// The address that belongs to a time: both halves of it tell.

@@ -285,4 +285,16 @@ impl LiveKey {
     pub fn last_use(&self) -> Option<LastUse> {
         self.last_use.get().map(|kept| kept.read())
     }
+
+    /// The last verified call, unless the store has it.
+    pub fn unstored_use(&self) -> Option<LastUse> {
+        self.last_use.get().and_then(|kept| kept.unstored())
+    }
+
+    /// Notes that the store has the verified call of `at`.
+    pub fn use_stored(&self, at: Timestamp) {
+        if let Some(kept) = self.last_use.get() {
+            kept.stored(at);
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! What goes on by itself: rules that act with time, letters, signed audit heads, and the shelf's expiry.
+//! What goes on by itself: rules that act with time, letters, signed audit heads, last uses, and the shelf's expiry.
 //!
 //! `Rounds` decides, purely, what is due; the loop below it does it. A task that fails is told in the log and tried
 //! again in its next round. Letters have a loop of their own: a slow mail server holds up nothing else.
@@ -21,6 +21,8 @@ const HOUR: i64 = 3_600 * SECOND;
 
 /// Accounts looked at in one go.
 const ACCOUNTS: u32 = 256;
+/// Last uses of keys that are written in one go.
+const USES: usize = 512;
 /// Letters of one round, and how many of them are under way together.
 const LETTERS: u32 = 64;
 const TOGETHER: usize = 8;
@@ -36,6 +38,8 @@ enum Task {
     Letters,
     /// The head of the audit chain, signed.
     Head,
+    /// When and from where keys were used.
+    Uses,
     /// What has expired leaves the shelf.
     Shelf,
 }
@@ -44,7 +48,7 @@ impl Task {
     /// How often it is done, in microseconds.
     const fn period(self) -> i64 {
         match self {
-            Self::Sweep | Self::Head => 60 * SECOND,
+            Self::Sweep | Self::Head | Self::Uses => 60 * SECOND,
             Self::Letters => 2 * SECOND,
             Self::Shelf => 600 * SECOND,
         }
@@ -87,7 +91,7 @@ impl Rounds {
 /// Does what is due until `stop` turns true.
 pub async fn keep(house: Arc<House>, mail: Option<Arc<dyn Mail>>, stop: watch::Receiver<bool>) {
     let post = run(&[Task::Letters], &house, mail.as_ref(), stop.clone());
-    let others = run(&[Task::Sweep, Task::Head, Task::Shelf], &house, None, stop);
+    let others = run(&[Task::Sweep, Task::Head, Task::Uses, Task::Shelf], &house, None, stop);
     tokio::join!(post, others);
 }
 
@@ -101,6 +105,7 @@ async fn run(tasks: &[Task], house: &Arc<House>, mail: Option<&Arc<dyn Mail>>, m
                 Task::Sweep => sweep(house).await,
                 Task::Letters => letters(house, mail).await,
                 Task::Head => head(house).await,
+                Task::Uses => uses(house).await,
                 Task::Shelf => house.store().sweep(house.clock.now()).await.map(drop).map_err(Into::into),
             };
             if let Err(error) = &done {
@@ -149,9 +154,9 @@ async fn look_at_page(house: &House, after: &mut AccountId, stop: &watch::Receiv
 /// Lets the rules look at one account; how many keys they wrote.
 async fn sweep_account(house: &House, account: AccountId, now: Timestamp) -> anyhow::Result<usize> {
     let keys = house.live.keys_of(account);
-    // What was used before the start is not known: a key that is followed by another is idle from the start at the earliest.
+    // Nothing could be used before the start: a key that is followed by another is idle from then on at the earliest.
     let last = |id| keys.iter().find(|key| key.id == id).and_then(|key| key.last_use());
-    let used = |id| Some(last(id).map_or(house.started, |last| last.at));
+    let used = |id| Some(last(id).map_or(house.started, |last| last.at.max(house.started)));
     house.authority.sweep(account, &used, now).await.with_context(|| format!("account {account}"))
 }
 
@@ -235,11 +240,29 @@ pub async fn head(house: &House) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Writes when and from where keys were used since the last time. What a crash loses is what came after that.
+///
+/// # Errors
+/// The store's; what was not written is written the next time.
+pub async fn uses(house: &House) -> anyhow::Result<()> {
+    let live = Arc::clone(&house.live);
+    let uses = tokio::task::spawn_blocking(move || live.unstored_uses()).await?;
+    for some in uses.chunks(USES) {
+        // A call that is being noted in this very moment has no address yet.
+        let some: Vec<_> = some.iter().filter_map(|(key, last)| Some((key, last.at, last.from?))).collect();
+        house.store().write_uses(&some.iter().map(|(key, at, from)| (key.id, *at, *from)).collect::<Vec<_>>()).await?;
+        for (key, at, _) in some {
+            key.use_stored(at);
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ALL: [Task; 4] = [Task::Sweep, Task::Letters, Task::Head, Task::Shelf];
+    const ALL: [Task; 5] = [Task::Sweep, Task::Letters, Task::Head, Task::Uses, Task::Shelf];
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_micros(seconds * SECOND)
@@ -255,7 +278,7 @@ mod tests {
         assert_eq!(rounds.step(at(101)), []);
         assert_eq!(rounds.step(at(102)), [Task::Letters]);
         rounds.done(Task::Letters, at(102), true);
-        assert_eq!(rounds.step(at(160)), [Task::Sweep, Task::Letters, Task::Head]);
+        assert_eq!(rounds.step(at(160)), [Task::Sweep, Task::Letters, Task::Head, Task::Uses]);
         assert_eq!(rounds.step(at(700)), ALL);
     }
 

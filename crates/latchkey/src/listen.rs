@@ -207,6 +207,9 @@ impl Open {
                 tasks.abort_all();
             }
             house.guard.save().await;
+            if let Err(error) = drivers::uses(&house).await {
+                tracing::error!(error = format!("{error:#}"), "the last uses of keys were not written");
+            }
             // What the last requests changed is signed too, and told where the store's keeper cannot reach it.
             if let Err(error) = drivers::head(&house).await {
                 tracing::error!(error = format!("{error:#}"), "the last audit head was not signed");

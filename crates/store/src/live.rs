@@ -13,9 +13,11 @@ use std::borrow::Borrow;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use latchkey_admission::hash::Seeded;
+use latchkey_admission::last_use::LastUse;
 use latchkey_admission::live::{LiveAccount, LiveKey};
 use latchkey_admission::ports::{Clock, Keys};
 use latchkey_authority::account::Account;
@@ -127,6 +129,23 @@ impl LiveMap {
         let registry = self.registry();
         let ids = registry.accounts.get(&id).map(|entry| entry.keys.as_slice()).unwrap_or_default();
         ids.iter().filter_map(|id| registry.keys.get(id)).map(|entry| Arc::clone(&entry.live)).collect()
+    }
+
+    /// Takes over when and from where keys were used before the start, as the store has it.
+    pub(crate) fn used(&self, uses: impl IntoIterator<Item = (KeyId, Timestamp, IpAddr)>) {
+        let registry = self.registry();
+        for (id, at, from) in uses {
+            if let Some(entry) = registry.keys.get(&id) {
+                entry.live.used(at, from);
+                entry.live.use_stored(at);
+            }
+        }
+    }
+
+    /// The keys that were used since the store last had it. Looks at every key: nothing is noted for this on a call.
+    pub fn unstored_uses(&self) -> Vec<(Arc<LiveKey>, LastUse)> {
+        let keys = self.keys.pin();
+        keys.iter().filter_map(|Named(key)| Some((Arc::clone(key), key.unstored_use()?))).collect()
     }
 
     /// A panic of another change leaves at worst some keys in their former state; the records tell them apart.

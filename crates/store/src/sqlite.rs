@@ -16,6 +16,7 @@ pub mod outbox;
 mod read;
 mod root_keys;
 mod shelf;
+pub mod uses;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, demo_token, scoped_token};
+use crate::server::Server;
 use crate::signed::Key;
 use crate::world::{House, house, trader};
 
@@ -288,4 +289,36 @@ fn the_last_use_of_a_key_is_told_with_its_address_and_a_wrong_signature_is_none(
     let (code, out, err) = crate::desk::command(&words, &[], "");
     assert_eq!(code, 0, "{err}");
     assert!(out.lines().any(|line| line.starts_with("last used") && line.ends_with(" from 127.0.0.1")), "{out}");
+}
+
+#[test]
+fn the_last_use_of_a_key_outlives_a_stop_exactly_and_a_crash_but_for_the_latest() {
+    let House { mut server, world, folder } = house();
+    let (_, token) = crate::owners::alice(&server);
+    let use_it = |server: &Server| assert_eq!(trader().call(server.api, "GET", "/api/v3/account", "").status, 200);
+    let last_used = |server: &Server| {
+        let keys = Desk::console(server, &token).get("/v1/accounts/me/keys").json();
+        let key = keys["keys"].as_array().expect("keys").iter().find(|key| key["label"] == "trader").cloned();
+        key.expect("the key")["lastUsed"].clone()
+    };
+    use_it(&server);
+    let first = last_used(&server);
+    assert_eq!(first["ip"], "127.0.0.1");
+    assert_eq!(server.stop().code(), Some(0), "{}", server.log());
+    server = Server::start(folder.path(), &world);
+    assert_eq!(last_used(&server), first, "a stop loses nothing");
+    let credentials = server.data.join("credentials.json");
+    let credentials = credentials.to_str().expect("UTF-8");
+    let words = ["key", "show", "trader", "--account", "alice@example.com", "--credentials", credentials];
+    let (code, out, err) = crate::desk::command(&words, &[], "");
+    assert_eq!(code, 0, "{err}");
+    assert!(out.lines().any(|line| line.starts_with("last used") && line.ends_with(" from 127.0.0.1")), "{out}");
+
+    use_it(&server);
+    let second = last_used(&server);
+    assert!(second["at"].as_i64() > first["at"].as_i64(), "{second} after {first}");
+    // Dropping a server kills it.
+    drop(server);
+    let kept = last_used(&Server::start(folder.path(), &world));
+    assert!([&first, &second].contains(&&kept), "{kept} is neither {first} nor {second}");
 }

@@ -7,11 +7,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use latchkey_authority::key::KeyRecord;
 use latchkey_authority::ports::StoreError;
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnection;
 use tokio::task::JoinSet;
 
+use super::uses::{self, Used};
 use super::{Row, SqliteStore, read, unavailable, unsigned};
 use crate::live::LiveMap;
 
@@ -65,24 +67,37 @@ async fn work(readers: SqlitePool, live: Arc<LiveMap>, parts: Arc<Parts>) -> Res
         if after >= parts.last {
             return Ok(());
         }
-        let rows = part(&mut connection, after, &parts.waiting).await?;
+        let (rows, uses) = part(&mut connection, after, &parts.waiting).await?;
         live.load(rows);
+        live.used(uses);
     }
 }
 
-async fn part(connection: &mut SqliteConnection, after: i64, waiting: &BTreeSet<i64>) -> Result<Vec<Row>, StoreError> {
-    let rows: Vec<(i64, Option<i64>, Vec<u8>)> = sqlx::query_as(
-        "SELECT revision, waits, record FROM keys WHERE rowid > ? AND rowid <= ? AND deleted = 0 ORDER BY rowid",
+/// The columns of a key: the changes that wrote it and that it waits for, its record, and its last use.
+type Raw = (i64, Option<i64>, Vec<u8>, Option<i64>, Option<Vec<u8>>);
+
+async fn part(
+    connection: &mut SqliteConnection,
+    after: i64,
+    waiting: &BTreeSet<i64>,
+) -> Result<(Vec<Row>, Vec<Used>), StoreError> {
+    let rows: Vec<Raw> = sqlx::query_as(
+        "SELECT revision, waits, record, used_at, used_from FROM keys \
+         WHERE rowid > ? AND rowid <= ? AND deleted = 0 ORDER BY rowid",
     )
     .bind(after)
     .bind(after.saturating_add(PART))
     .fetch_all(connection)
     .await
     .map_err(unavailable)?;
-    rows.into_iter()
-        .filter(|(revision, waits, _)| {
-            !waiting.contains(revision) && !waits.is_some_and(|waits| waiting.contains(&waits))
-        })
-        .map(|(revision, _, record)| Ok(Row::Key { revision: unsigned(revision)?, key: read::decode(&record)? }))
-        .collect()
+    let is_ready = |(revision, waits, ..): &Raw| {
+        !waiting.contains(revision) && !waits.is_some_and(|waits| waiting.contains(&waits))
+    };
+    let (mut ready, mut uses) = (Vec::new(), Vec::new());
+    for (revision, _, record, used_at, used_from) in rows.into_iter().filter(is_ready) {
+        let key: KeyRecord = read::decode(&record)?;
+        uses.extend(uses::read(key.id, used_at, used_from)?);
+        ready.push(Row::Key { revision: unsigned(revision)?, key });
+    }
+    Ok((ready, uses))
 }

@@ -13,7 +13,8 @@ use crate::folder;
 
 /// The steps from an empty file to the newest format, which is their count. They only go forward, and each suits the
 /// program of the step before, which may still be running. The last line of a step says its number.
-const MIGRATIONS: &[&str] = &[include_str!("0001.sql"), include_str!("0002.sql"), include_str!("0003.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("0001.sql"), include_str!("0002.sql"), include_str!("0003.sql"), include_str!("0004.sql")];
 
 /// The step after which the masters of accounts are filled in from their records.
 const MASTERS: usize = 2;

@@ -17,4 +17,5 @@ mod secrets;
 mod shelf;
 mod snapshots;
 mod sqlite;
+mod uses;
 mod waiting;

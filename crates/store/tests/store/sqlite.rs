@@ -394,7 +394,7 @@ async fn newer_and_foreign_databases_are_refused() {
     };
     let error = refused("PRAGMA user_version = 9").await;
     assert!(matches!(error, OpenError::Newer { found: 9, .. }), "{error:?}");
-    assert!(error.to_string().contains("format 9, newer than format 3"), "{error}");
+    assert!(error.to_string().contains("format 9, newer than format 4"), "{error}");
     let error = refused("PRAGMA application_id = 7").await;
     assert!(matches!(error, OpenError::Foreign { .. }), "{error:?}");
     fs::write(&path, b"this is no database at all, though it is long enough to be looked at").unwrap();
