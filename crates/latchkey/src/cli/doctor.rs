@@ -178,6 +178,7 @@ fn checkup(
         Ok(Outcome::Answered(answer)) => answer,
         Ok(Outcome::Refused(refused)) => {
             let known = if is_key_refused(&refused) { standing() } else { None };
+            let is_known = known.is_some();
             let fix = known.unwrap_or_else(|| advice(&refused));
             if json {
                 let id = shown_id(refused.request_id.as_deref());
@@ -185,7 +186,7 @@ fn checkup(
                 return Ok(false);
             }
             writeln!(out, "{:<11} {}", "to fix", Printable(&fix))?;
-            if let Some(id) = shown_id(refused.request_id.as_deref()) {
+            if let Some(id) = shown_id(refused.request_id.as_deref()).filter(|_| !is_known) {
                 writeln!(out, "{:<11} latchkey doctor {id}, with another key of the account", "more")?;
             }
             return Ok(false);

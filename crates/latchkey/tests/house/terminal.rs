@@ -56,6 +56,7 @@ fn the_doctor_names_what_holds_a_key_to_its_owner_alone() {
         let (code, out, _) = alice.doctor(true);
         let fixes: Vec<&str> = out.lines().filter_map(|line| line.strip_prefix("to fix")).map(str::trim).collect();
         assert!(code == 1 && fixes.len() == 1 && fixes[0].contains(wanted), "{wanted}: {out}");
+        assert!(!out.contains("another key"), "all is told: {out}");
     };
     let of = ["--account", "alice@example.com"];
     assert_eq!(alice.operator(&["account", "freeze", "alice@example.com", "--reason", "asked by phone"]).0, 0);
