@@ -18,13 +18,9 @@ use latchkey_admission::live::{LiveAccount, LiveKey};
 use latchkey_admission::ports::{Clock, Keys, OpenMaterial, Recorder};
 use latchkey_admission::replay::{self, Replay};
 use latchkey_admission::{Call, CallRecord, Outcome, Permit, Rejection, Rules, Trail, check};
-use latchkey_authority::account::{
-    Account, CrossMarginPro, Email, Kyc, PortfolioMargin, Products, Sealed, SubKind, TermsSigned,
-};
+use latchkey_authority::account::{Account, Email, Kyc, Sealed};
 use latchkey_authority::ip::{IpForms, IpRestriction, IpRule};
-use latchkey_authority::key::{
-    AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material, PublicMaterial, Watch, make_key_id,
-};
+use latchkey_authority::key::{KeyRecord, Material, PublicMaterial, make_key_id};
 use latchkey_authority::label::Label;
 use latchkey_authority::policy::{Policy, Profile};
 use latchkey_crypto::key_type::KeyType;
@@ -148,29 +144,11 @@ impl House {
 
 fn account() -> Account {
     Account {
-        id: AccountId(354_937_868),
-        email: Email::parse("alice@example.com").unwrap(),
         kyc: Kyc::VerifiedPlus,
         vip: 9,
         deposited: true,
-        products: Products::default(),
-        portfolio_margin: PortfolioMargin::None,
-        cross_margin_pro: CrossMarginPro::default(),
-        terms: TermsSigned::default(),
-        default_security_controls: true,
-        master: None,
-        residence: None,
-        frozen: vec![],
-        special_key_exception: false,
-        left_special_mode: None,
-        password_hash: None,
         totp: Some(Sealed(vec![0; 32])),
-        passkeys: Vec::new(),
-        recovery: Vec::new(),
-        widening_held_until: None,
-        sub_kind: SubKind::Normal,
-        created: NOW.plus_millis(-86_400_000),
-        version: 1,
+        ..Account::new(AccountId(354_937_868), Email::parse("alice@example.com").unwrap(), NOW.plus_millis(-86_400_000))
     }
 }
 
@@ -183,30 +161,20 @@ fn live_key(number: u8, api_key: ApiKey, signer: &Signer, owner: &Arc<LiveAccoun
     let created = NOW.plus_millis(-3_600_000);
     let rules = IpRule::parse_list("192.0.2.7, 198.51.100.4", IpForms::Addresses, &policy).unwrap();
     let record = KeyRecord {
-        id: make_key_id(created, [number; 10]),
-        account: owner.id,
-        api_key,
-        label: Label::parse("bot").unwrap(),
-        material: match signer.key_type() {
-            KeyType::Hmac => Material::Hmac { sealed: Sealed(Vec::new()) },
-            KeyType::Rsa => Material::Rsa(public()),
-            KeyType::Ed25519 => Material::Ed25519(public()),
-        },
         permissions: PermissionSet::READING.with(Permission::SpotAndMarginTrading),
-        ip: IpRestriction::Listed(rules),
-        symbols: None,
-        kind: KeyKind::Standard,
-        state: KeyState::Active,
-        created,
-        unrestricted_since: None,
-        made_unrestricted: false,
-        made_by: None,
-        capabilities: Capabilities::default(),
-        accepts: AcceptedProofs::default(),
-        replay: None,
-        retiring: None,
-        watch: Watch::default(),
-        version: 1,
+        ..KeyRecord::new(
+            make_key_id(created, [number; 10]),
+            owner.id,
+            api_key,
+            Label::parse("bot").unwrap(),
+            match signer.key_type() {
+                KeyType::Hmac => Material::Hmac { sealed: Sealed(Vec::new()) },
+                KeyType::Rsa => Material::Rsa(public()),
+                KeyType::Ed25519 => Material::Ed25519(public()),
+            },
+            IpRestriction::Listed(rules),
+            created,
+        )
     };
     LiveKey::new(&record, Arc::clone(owner), &policy, NOW)
 }

@@ -78,6 +78,36 @@ pub struct Account {
 impl Stored for Account {}
 
 impl Account {
+    /// An account that was just opened: its own master, of an owner of whom nothing is known, without a product, a factor
+    /// or a deposit, under Default Security Controls.
+    pub fn new(id: AccountId, email: Email, created: Timestamp) -> Self {
+        Self {
+            id,
+            email,
+            kyc: Kyc::None,
+            vip: 0,
+            deposited: false,
+            products: Products::default(),
+            portfolio_margin: PortfolioMargin::None,
+            cross_margin_pro: CrossMarginPro::None,
+            terms: TermsSigned::default(),
+            default_security_controls: true,
+            master: None,
+            residence: None,
+            frozen: Vec::new(),
+            special_key_exception: false,
+            left_special_mode: None,
+            password_hash: None,
+            totp: None,
+            passkeys: Vec::new(),
+            recovery: Vec::new(),
+            widening_held_until: None,
+            sub_kind: SubKind::Normal,
+            created,
+            version: 1,
+        }
+    }
+
     /// Whether its sub-accounts have the same from it as from `other`: all that [`Owner`] takes from a master.
     pub fn lends_like(&self, other: &Self) -> bool {
         let facts = |of: &Self| {

@@ -75,6 +75,41 @@ pub struct KeyRecord {
 impl Stored for KeyRecord {}
 
 impl KeyRecord {
+    /// A standard key that was just made and may do nothing yet.
+    pub fn new(
+        id: KeyId,
+        account: AccountId,
+        api_key: ApiKey,
+        label: Label,
+        material: Material,
+        ip: IpRestriction,
+        created: Timestamp,
+    ) -> Self {
+        let unrestricted = !ip.is_listed();
+        Self {
+            id,
+            account,
+            api_key,
+            label,
+            material,
+            permissions: PermissionSet::EMPTY,
+            ip,
+            symbols: None,
+            kind: KeyKind::Standard,
+            state: KeyState::Active,
+            created,
+            unrestricted_since: unrestricted.then_some(created),
+            made_unrestricted: unrestricted,
+            made_by: None,
+            capabilities: Capabilities::default(),
+            accepts: AcceptedProofs::default(),
+            replay: None,
+            retiring: None,
+            watch: Watch::default(),
+            version: 1,
+        }
+    }
+
     /// HMAC, RSA or Ed25519.
     pub const fn key_type(&self) -> KeyType {
         self.material.key_type()

@@ -9,13 +9,9 @@ use latchkey_admission::live::{LiveAccount, LiveKey};
 use latchkey_admission::ports::{Clock, Keys, OpenMaterial, Recorder};
 use latchkey_admission::replay::{self, Replay};
 use latchkey_admission::{CallRecord, Outcome, Permit, Rejection, Rules, Trail, check};
-use latchkey_authority::account::{
-    Account, CrossMarginPro, Email, Kyc, PortfolioMargin, Products, Sealed, SubKind, TermsSigned,
-};
+use latchkey_authority::account::{Account, Email, Kyc, Products, Sealed};
 use latchkey_authority::ip::{IpForms, IpRestriction, IpRule};
-use latchkey_authority::key::{
-    AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material, Watch, make_key_id,
-};
+use latchkey_authority::key::{Capabilities, KeyKind, KeyRecord, Material, make_key_id};
 use latchkey_authority::label::Label;
 use latchkey_authority::policy::{Policy, Profile, ReplayRule};
 use latchkey_crypto::secret::SecretKey;
@@ -192,54 +188,30 @@ pub(crate) fn end(mut trail: Trail, refused: Option<Rejection>) {
 fn account() -> Account {
     let opened = Some(NOW.plus_millis(-86_400_000));
     Account {
-        id: OWNER,
-        email: Email::parse("alice@example.com").unwrap(),
         kyc: Kyc::VerifiedPlus,
         vip: 9,
         deposited: true,
         products: Products { margin: opened, futures: opened, options: opened },
-        portfolio_margin: PortfolioMargin::None,
-        cross_margin_pro: CrossMarginPro::default(),
-        terms: TermsSigned::default(),
-        default_security_controls: true,
-        master: None,
-        residence: None,
-        frozen: vec![],
-        special_key_exception: false,
-        left_special_mode: None,
-        password_hash: None,
         totp: Some(Sealed(vec![0; 32])),
-        passkeys: Vec::new(),
-        recovery: Vec::new(),
-        widening_held_until: None,
-        sub_kind: SubKind::Normal,
-        created: NOW.plus_millis(-86_400_000),
-        version: 1,
+        ..Account::new(OWNER, Email::parse("alice@example.com").unwrap(), NOW.plus_millis(-86_400_000))
     }
 }
 
 fn record(kind: KeyKind, rule: ReplayRule) -> KeyRecord {
     let created = NOW.plus_millis(-3_600_000);
     KeyRecord {
-        id: make_key_id(created, [1; 10]),
-        account: OWNER,
-        api_key: ApiKey::parse(NAME.as_bytes()).unwrap(),
-        label: Label::parse("bot").unwrap(),
-        material: Material::Hmac { sealed: Sealed(Vec::new()) },
         permissions: Permission::ALL.iter().copied().collect(),
-        ip: IpRestriction::Listed(IpRule::parse_list(LISTED, IpForms::Addresses, &UNLIMITED).unwrap()),
-        symbols: None,
         kind,
-        state: KeyState::Active,
-        created,
-        unrestricted_since: None,
-        made_unrestricted: false,
-        made_by: None,
         capabilities: Capabilities { margin: true, futures: true, options: true, portfolio_margin: false },
-        accepts: AcceptedProofs::default(),
         replay: Some(rule),
-        retiring: None,
-        watch: Watch::default(),
-        version: 1,
+        ..KeyRecord::new(
+            make_key_id(created, [1; 10]),
+            OWNER,
+            ApiKey::parse(NAME.as_bytes()).unwrap(),
+            Label::parse("bot").unwrap(),
+            Material::Hmac { sealed: Sealed(Vec::new()) },
+            IpRestriction::Listed(IpRule::parse_list(LISTED, IpForms::Addresses, &UNLIMITED).unwrap()),
+            created,
+        )
     }
 }

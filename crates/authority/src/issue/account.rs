@@ -1,8 +1,7 @@
 //! Accounts: opened.
 
 use crate::account::{
-    Account, Country, CrossMarginPro, Email, Kyc, PasswordHash, PortfolioMargin, Product, Products, Sealed, SubKind,
-    TermsSigned,
+    Account, Country, CrossMarginPro, Email, Kyc, PasswordHash, PortfolioMargin, Product, Products, Sealed, TermsSigned,
 };
 use crate::caller::{Caller, Via};
 use crate::change::{Action, AnswerAfter, AuditEvent, AuditState, Change, Direction, Effect, Guard, Outcome, Write};
@@ -78,8 +77,6 @@ pub fn create_account(
     }
     check_new(new, master, now)?;
     let account = Account {
-        id,
-        email: new.email.clone(),
         kyc: new.kyc,
         vip: new.vip,
         deposited: new.deposited,
@@ -90,17 +87,10 @@ pub fn create_account(
         default_security_controls: new.default_security_controls,
         master: master.map(|master| master.id),
         residence: new.residence,
-        frozen: Vec::new(),
         special_key_exception: new.special_key_exception,
-        left_special_mode: None,
         password_hash: new.password_hash.clone(),
         totp,
-        passkeys: Vec::new(),
-        recovery: Vec::new(),
-        widening_held_until: None,
-        sub_kind: SubKind::Normal,
-        created: new.created.unwrap_or(now),
-        version: 1,
+        ..Account::new(id, new.email.clone(), new.created.unwrap_or(now))
     };
     Ok(Change {
         effects: opening_effects(&account, &new.funds),

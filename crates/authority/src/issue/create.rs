@@ -6,7 +6,7 @@ use crate::account::{Kyc, Owner, Sealed, SubKind};
 use crate::caller::{Power, Via, authorise};
 use crate::change::{Action, AnswerAfter, Change, Direction};
 use crate::ip::{IpForms, IpRestriction, IpRule};
-use crate::key::{AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material, PublicMaterial, Scope, Watch};
+use crate::key::{AcceptedProofs, Capabilities, KeyKind, KeyRecord, Material, PublicMaterial, Scope};
 use crate::label::Label;
 use crate::permission_rules::{Subject, unmet};
 use crate::policy::{ReplayRule, SignedKeyCreation};
@@ -299,28 +299,12 @@ pub(super) struct Parts {
 
 /// A standard key that may do nothing yet.
 pub(super) fn record(case: &Case<'_>, owner: &Owner<'_>, minted: &Minted, parts: Parts) -> KeyRecord {
-    let unrestricted = !parts.ip.is_listed();
+    let Parts { at, label, material, ip } = parts;
     KeyRecord {
-        id: minted.id,
-        account: owner.account().id,
-        api_key: minted.api_key,
-        label: parts.label,
-        material: parts.material,
-        permissions: PermissionSet::EMPTY,
-        ip: parts.ip,
         // A key that may trade some pairs only makes no key that may trade others.
         symbols: case.calling_key().and_then(|maker| maker.symbols.clone()),
-        kind: KeyKind::Standard,
-        state: KeyState::Active,
-        created: parts.at,
-        unrestricted_since: unrestricted.then_some(parts.at),
-        made_unrestricted: unrestricted,
         made_by: case.caller.key(),
-        capabilities: Capabilities::of(owner, parts.at),
-        accepts: AcceptedProofs::default(),
-        replay: None,
-        retiring: None,
-        watch: Watch::default(),
-        version: 1,
+        capabilities: Capabilities::of(owner, at),
+        ..KeyRecord::new(minted.id, owner.account().id, minted.api_key, label, material, ip, at)
     }
 }

@@ -2,9 +2,7 @@
 
 use super::account::opening_effects;
 use super::{Case, Draft};
-use crate::account::{
-    Account, CrossMarginPro, Email, Kyc, PasswordHash, PortfolioMargin, Products, SubKind, TermsSigned,
-};
+use crate::account::{Account, Email, PasswordHash, SubKind};
 use crate::caller::{Power, Via, authorise};
 use crate::change::{Action, AnswerAfter, AuditState, Change, Direction, NoticeKind, Write};
 use crate::claim::{Made, Settled};
@@ -50,29 +48,10 @@ pub fn create_sub_account(case: Case<'_>, new: &NewSubAccount, id: AccountId, th
     let after = json!({ "email": new.email, "kind": new.kind, "password": password });
     case.confirm_widening(IntentKind::SubAccount, after)?;
     let sub = Account {
-        id,
-        email: new.email.clone(),
-        kyc: Kyc::None,
-        vip: 0,
-        deposited: false,
-        products: Products::default(),
-        portfolio_margin: PortfolioMargin::None,
-        cross_margin_pro: CrossMarginPro::None,
-        terms: TermsSigned::default(),
-        default_security_controls: true,
         master: Some(master.id),
-        residence: None,
-        frozen: Vec::new(),
-        special_key_exception: false,
-        left_special_mode: None,
         password_hash: new.password_hash.clone(),
-        totp: None,
-        passkeys: Vec::new(),
-        recovery: Vec::new(),
-        widening_held_until: None,
         sub_kind: new.kind,
-        created: case.now,
-        version: 1,
+        ..Account::new(id, new.email.clone(), case.now)
     };
     let mut draft = Draft::new(case).effects(opening_effects(&sub, &[]));
     if matches!(case.caller.via, Via::Key { .. }) {

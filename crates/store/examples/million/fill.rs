@@ -2,14 +2,10 @@
 
 use std::path::Path;
 
-use latchkey_authority::account::{
-    Account, CrossMarginPro, Email, Kyc, PortfolioMargin, Products, Sealed, SubKind, TermsSigned,
-};
+use latchkey_authority::account::{Account, Email, Kyc, Sealed};
 use latchkey_authority::change::Actor;
 use latchkey_authority::ip::{IpForms, IpRestriction, IpRule};
-use latchkey_authority::key::{
-    AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material, PublicMaterial, Watch, make_key_id,
-};
+use latchkey_authority::key::{KeyRecord, Material, PublicMaterial, make_key_id};
 use latchkey_authority::label::Label;
 use latchkey_authority::policy::Policy;
 use latchkey_authority::ports::{Purpose, SealFor, Secrets as _};
@@ -63,29 +59,10 @@ fn owner(number: u64) -> Outcome<AccountId> {
 
 fn account(number: u64) -> Outcome<Account> {
     Ok(Account {
-        id: owner(number)?,
-        email: Email::parse(&format!("owner{number}@example.com"))?,
         kyc: Kyc::VerifiedPlus,
-        vip: 0,
         deposited: true,
-        products: Products::default(),
-        portfolio_margin: PortfolioMargin::None,
-        cross_margin_pro: CrossMarginPro::None,
-        terms: TermsSigned::default(),
-        default_security_controls: true,
-        master: None,
-        residence: None,
-        frozen: vec![],
-        special_key_exception: false,
-        left_special_mode: None,
-        password_hash: None,
         totp: Some(Sealed(vec![0; 64])),
-        passkeys: Vec::new(),
-        recovery: Vec::new(),
-        widening_held_until: None,
-        sub_kind: SubKind::Normal,
-        created: MADE,
-        version: 1,
+        ..Account::new(owner(number)?, Email::parse(&format!("owner{number}@example.com"))?, MADE)
     })
 }
 
@@ -109,26 +86,16 @@ fn key(vault: &Vault, rsa: &[u8], number: u64) -> Outcome<KeyRecord> {
     };
     let rules = IpRule::parse_list("192.0.2.7 198.51.100.0/24", IpForms::AddressesAndNetworks, &Policy::default())?;
     Ok(KeyRecord {
-        id,
-        account,
-        api_key: ApiKey::parse(generate_key_text(&mut random::fill).as_bytes()).ok_or("no API key")?,
-        label: Label::parse(&format!("bot {number}"))?,
-        material,
         permissions: PermissionSet::READING.with(Permission::SpotAndMarginTrading),
-        ip: IpRestriction::Listed(rules),
-        symbols: None,
-        kind: KeyKind::Standard,
-        state: KeyState::Active,
-        created: MADE,
-        unrestricted_since: None,
-        made_unrestricted: false,
-        made_by: None,
-        capabilities: Capabilities::default(),
-        accepts: AcceptedProofs::default(),
-        replay: None,
-        retiring: None,
-        watch: Watch::default(),
-        version: 1,
+        ..KeyRecord::new(
+            id,
+            account,
+            ApiKey::parse(generate_key_text(&mut random::fill).as_bytes()).ok_or("no API key")?,
+            Label::parse(&format!("bot {number}"))?,
+            material,
+            IpRestriction::Listed(rules),
+            MADE,
+        )
     })
 }
 

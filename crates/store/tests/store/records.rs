@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use latchkey_authority::account::{
-    Account, CrossMarginPro, Email, Kyc, PortfolioMargin, Products, Sealed, SubKind, Terms, TermsSigned,
-};
+use latchkey_authority::account::{Account, Email, Kyc, Products, Sealed, Terms, TermsSigned};
 use latchkey_authority::change::{Action, Actor, AnswerAfter, AuditEvent, Change, Direction, Effect, Outcome, Write};
 use latchkey_authority::ip::{IpForms, IpRestriction, IpRule};
-use latchkey_authority::key::{AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material, Watch};
+use latchkey_authority::key::{Capabilities, KeyRecord, KeyState, Material};
 use latchkey_authority::label::Label;
 use latchkey_authority::policy::Policy;
 use latchkey_authority::step_up::FactorSet;
@@ -25,54 +23,29 @@ pub(crate) fn account(id: i64) -> Account {
     let created = NOW.plus_millis(-400 * 86_400_000);
     let opened = Some(created.plus_millis(86_400_000));
     Account {
-        id: AccountId(id),
-        email: Email::parse(&format!("user{id}@example.com")).unwrap(),
         kyc: Kyc::VerifiedPlus,
         vip: 9,
         deposited: true,
         products: Products { margin: opened, futures: opened, options: opened },
-        portfolio_margin: PortfolioMargin::None,
-        cross_margin_pro: CrossMarginPro::None,
         terms: TermsSigned::from_iter([Terms::MarginSpecialKey]),
-        default_security_controls: true,
-        master: None,
-        residence: None,
-        frozen: vec![],
-        special_key_exception: false,
-        left_special_mode: None,
-        password_hash: None,
         totp: Some(Sealed(vec![1])),
-        passkeys: vec![],
-        recovery: vec![],
-        widening_held_until: None,
-        sub_kind: SubKind::Normal,
-        created,
-        version: 1,
+        ..Account::new(AccountId(id), Email::parse(&format!("user{id}@example.com")).unwrap(), created)
     }
 }
 
 pub(crate) fn key(id: u128, account: i64) -> KeyRecord {
     KeyRecord {
-        id: KeyId(id),
-        account: AccountId(account),
-        api_key: ApiKey::parse(format!("{id:0>64}").as_bytes()).unwrap(),
-        label: Label::parse("bot").unwrap(),
-        material: Material::Hmac { sealed: Sealed(vec![1, 2, 3]) },
         permissions: PermissionSet::READING,
-        ip: listed("127.0.0.1"),
-        symbols: None,
-        kind: KeyKind::Standard,
-        state: KeyState::Active,
-        created: NOW.plus_millis(-10 * 86_400_000),
-        unrestricted_since: None,
-        made_unrestricted: false,
-        made_by: None,
         capabilities: Capabilities { margin: true, futures: true, options: true, portfolio_margin: false },
-        accepts: AcceptedProofs::Payload,
-        replay: None,
-        retiring: None,
-        watch: Watch::default(),
-        version: 1,
+        ..KeyRecord::new(
+            KeyId(id),
+            AccountId(account),
+            ApiKey::parse(format!("{id:0>64}").as_bytes()).unwrap(),
+            Label::parse("bot").unwrap(),
+            Material::Hmac { sealed: Sealed(vec![1, 2, 3]) },
+            listed("127.0.0.1"),
+            NOW.plus_millis(-10 * 86_400_000),
+        )
     }
 }
 

@@ -14,13 +14,9 @@ use latchkey_admission::ports::{CallLog, CallLogError, Clock, Recorder, Venue as
 use latchkey_admission::records::{CallPage, CallQuery};
 use latchkey_admission::replay::{Replay, Settings};
 use latchkey_admission::{Answer, CallRecord, Outcome, Permit, Rejection, Rules, Trail, check};
-use latchkey_authority::account::{
-    Account, CrossMarginPro, Email, Kyc, PortfolioMargin, Products, Sealed, SubKind, Terms, TermsSigned,
-};
+use latchkey_authority::account::{Account, Email, Kyc, Products, Sealed, SubKind, Terms, TermsSigned};
 use latchkey_authority::ip::{IpForms, IpRestriction, IpRule};
-use latchkey_authority::key::{
-    AcceptedProofs, Capabilities, KeyKind, KeyRecord, KeyState, Material, PermissionMode, Scope, Watch,
-};
+use latchkey_authority::key::{Capabilities, KeyKind, KeyRecord, KeyState, Material, PermissionMode, Scope};
 use latchkey_authority::label::Label;
 use latchkey_authority::memory::InMemory;
 use latchkey_authority::policy::{Policy, Profile};
@@ -198,26 +194,18 @@ impl House {
             secret: format!("{id:s>64}"),
         };
         let record = KeyRecord {
-            id: key.id,
-            account: AccountId(owner),
-            api_key: key.api_key,
-            label: Label::parse("bot").unwrap(),
-            material: Material::Hmac { sealed: Sealed(key.secret.clone().into_bytes()) },
             permissions,
-            ip: IpRestriction::Listed(IpRule::parse_list("127.0.0.1", IpForms::Addresses, &self.policy).unwrap()),
-            symbols: None,
             kind,
-            state: KeyState::Active,
-            created: NOW.plus_millis(-86_400_000),
-            unrestricted_since: None,
-            made_unrestricted: false,
-            made_by: None,
             capabilities: Capabilities { margin: true, futures: true, options: true, portfolio_margin: false },
-            accepts: AcceptedProofs::Payload,
-            replay: None,
-            retiring: None,
-            watch: Watch::default(),
-            version: 1,
+            ..KeyRecord::new(
+                key.id,
+                AccountId(owner),
+                key.api_key,
+                Label::parse("bot").unwrap(),
+                Material::Hmac { sealed: Sealed(key.secret.clone().into_bytes()) },
+                IpRestriction::Listed(IpRule::parse_list("127.0.0.1", IpForms::Addresses, &self.policy).unwrap()),
+                NOW.plus_millis(-86_400_000),
+            )
         };
         ports.put(record);
         key
@@ -391,28 +379,12 @@ fn account(id: i64) -> Account {
     let created = NOW.plus_millis(-400 * 86_400_000);
     let opened = Some(created);
     Account {
-        id: AccountId(id),
-        email: Email::parse(&format!("user{id}@example.com")).unwrap(),
         kyc: Kyc::VerifiedPlus,
         vip: 9,
         deposited: true,
         products: Products { margin: opened, futures: opened, options: None },
-        portfolio_margin: PortfolioMargin::None,
-        cross_margin_pro: CrossMarginPro::None,
         terms: TermsSigned::from_iter([Terms::MarginSpecialKey]),
-        default_security_controls: true,
-        master: None,
-        residence: None,
-        frozen: vec![],
-        special_key_exception: false,
-        left_special_mode: None,
-        password_hash: None,
         totp: Some(Sealed(vec![1])),
-        passkeys: vec![],
-        recovery: vec![],
-        widening_held_until: None,
-        sub_kind: SubKind::Normal,
-        created,
-        version: 1,
+        ..Account::new(AccountId(id), Email::parse(&format!("user{id}@example.com")).unwrap(), created)
     }
 }
