@@ -150,7 +150,7 @@ impl Limiter {
         match self.bans.until(limited_address(peer), now) {
             None => Ok(()),
             Some(until) => {
-                let sapi = path.starts_with("/sapi/");
+                let sapi = Family::of(path) == Family::Sapi;
                 Err(Rejection::new(Stage::Limits, Reason::Banned { until, sapi }))
             }
         }
@@ -213,7 +213,7 @@ impl Limiter {
     /// # Errors
     /// As [`Self::arrive`].
     pub fn arrive_unrouted(&self, peer: IpAddr, path: &str, trail: &mut Trail) -> Result<(), Rejection> {
-        let escalates = !path.starts_with("/sapi/");
+        let escalates = Family::of(path) != Family::Sapi;
         self.arrive_weighing(limited_address(peer), 1, escalates.then_some(1), escalates, trail)
     }
 

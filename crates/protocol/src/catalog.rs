@@ -70,6 +70,16 @@ pub enum Family {
 }
 
 impl Family {
+    /// The family of a path, by how it begins; what begins like none is answered as `/api` is.
+    pub const fn of(path: &str) -> Self {
+        match path.as_bytes() {
+            [b'/', b's', b'a', b'p', b'i', b'/', ..] => Self::Sapi,
+            [b'/', b'f' | b'd', b'a', b'p', b'i', b'/', ..] => Self::Futures,
+            [b'/', b'l', b'a', b't', b'c', b'h', b'k', b'e', b'y', b'/', ..] => Self::Latchkey,
+            _ => Self::Api,
+        }
+    }
+
     /// The row for a missing or misshapen key header.
     pub fn bad_key_format(self) -> &'static ErrorRow {
         match self {

@@ -11,6 +11,7 @@ use latchkey_client::client::Client;
 use latchkey_client::outcome::{Answer, Outcome, Refusal};
 use latchkey_client::request::Request;
 use latchkey_client::timing::SystemTiming;
+use latchkey_protocol::code::{self, ErrorRow};
 use serde_json::{Value, json};
 
 use super::session::SessionArgs;
@@ -261,25 +262,29 @@ type Standing<'a> = &'a dyn Fn() -> Option<String>;
 
 /// Whether the server does not say why it does not take the key.
 fn is_key_refused(refused: &Refusal) -> bool {
-    matches!(refused.code, Some(-2015 | -2008))
+    [&code::REJECTED_KEY, &code::BAD_API_ID].iter().any(|row| refused.code == Some(row.code))
 }
 
-/// What to do about a refusal, as far as a stranger may know.
+/// What is to be said of a key that the server does not take.
+const OTHER_KEY: &str = "the server does not take this key from here: it was deleted, disabled or has ended, its account is \
+    frozen, or this address is not on its list; `latchkey login` lets the doctor say which";
+
+/// What to do about a refusal with a code, as far as a stranger may know.
+static ADVICE: [(&ErrorRow, &str); 6] = [
+    (&code::OUTSIDE_RECV_WINDOW, "set this machine's clock: the server refuses the call's timestamp"),
+    (
+        &code::INVALID_SIGNATURE,
+        "the signature does not hold: is the secret that of this API key, and of this key type?",
+    ),
+    (&code::BAD_API_KEY_FORMAT, "the API key is not 64 letters and digits"),
+    (&code::REJECTED_KEY, OTHER_KEY),
+    (&code::BAD_API_ID, OTHER_KEY),
+    (&code::TOO_MANY_REQUESTS, "too many requests from this address: wait as the server says (Retry-After)"),
+];
+
 fn advice(refused: &Refusal) -> String {
-    match refused.code {
-        Some(-1021) => "set this machine's clock: the server refuses the call's timestamp".to_owned(),
-        Some(-1022) => {
-            "the signature does not hold: is the secret that of this API key, and of this key type?".to_owned()
-        }
-        Some(-2014) => "the API key is not 64 letters and digits".to_owned(),
-        _ if is_key_refused(refused) => {
-            "the server does not take this key from here: it was deleted, disabled or has ended, its account is \
-             frozen, or this address is not on its list; `latchkey login` lets the doctor say which"
-                .to_owned()
-        }
-        Some(-1003) => "too many requests from this address: wait as the server says (Retry-After)".to_owned(),
-        _ => refused.to_string(),
-    }
+    let known = ADVICE.iter().find(|(row, _)| refused.code == Some(row.code));
+    known.map_or_else(|| refused.to_string(), |(_, advice)| (*advice).to_owned())
 }
 
 fn tell_failure(outcome: &Outcome, notes: &mut dyn Write) -> anyhow::Result<bool> {

@@ -67,7 +67,7 @@ impl Endpoint {
         params: &'static [Param],
         source: &'static str,
     ) -> Self {
-        let family = family(path);
+        let family = Family::of(path);
         let changes_state = !matches!(method, Method::Get);
         let key_kinds =
             if changes_state && matches!(family, Family::Sapi) { KeyKinds::StandardOnly } else { KeyKinds::Any };
@@ -131,15 +131,5 @@ impl Endpoint {
     /// Takes standard keys alone although it only reads.
     pub(super) const fn standard_only(self) -> Self {
         Self { key_kinds: KeyKinds::StandardOnly, ..self }
-    }
-}
-
-/// The family of a path.
-const fn family(path: &str) -> Family {
-    match path.as_bytes() {
-        [b'/', b'a', b'p', b'i', b'/', ..] => Family::Api,
-        [b'/', b's', b'a', b'p', b'i', b'/', ..] => Family::Sapi,
-        [b'/', b'l', ..] => Family::Latchkey,
-        _ => Family::Futures,
     }
 }

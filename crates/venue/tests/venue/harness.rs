@@ -333,9 +333,7 @@ impl House {
     }
 
     pub(crate) fn told(&self, rejection: &Rejection, path: &str) -> (u16, String) {
-        use latchkey_protocol::catalog::Family;
-        let family = if path.starts_with("/sapi") { Family::Sapi } else { Family::Api };
-        let error = rejection.error(family);
+        let error = rejection.error(latchkey_protocol::catalog::Family::of(path));
         (error.row.status, json(&Answer::from(error.to_value())))
     }
 
