@@ -14,7 +14,7 @@ use latchkey_protocol::{AccountId, Timestamp};
 use passki::Passki;
 use zeroize::Zeroizing;
 
-use crate::api::calls::Exports;
+use crate::api::calls::{Exports, Reads};
 use crate::attempts::{self, Counter};
 use crate::cookie::Cookies;
 use crate::hashing::{For, Hashing};
@@ -31,6 +31,7 @@ pub(crate) struct Console<P> {
     pub(crate) cookies: Cookies,
     pub(crate) passkeys: Passki,
     pub(crate) exports: Exports,
+    pub(crate) reads: Reads,
     hashing: Hashing,
 }
 
@@ -45,6 +46,7 @@ impl<P: Ports + 'static> Console<P> {
             cookies: Cookies::of(origin),
             passkeys: Passki::new(name, &[origin], "Latchkey"),
             exports: Exports::default(),
+            reads: Reads::default(),
             hashing: Hashing::default(),
         }
     }

@@ -3,11 +3,11 @@
 
 use core::net::IpAddr;
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use latchkey_admission::call::limited_address;
 use latchkey_protocol::AccountId;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::{self, Problem};
 
@@ -29,27 +29,28 @@ pub(crate) enum For {
 
 /// What hashes passwords.
 pub(crate) struct Hashing {
-    permits: Semaphore,
-    places: Semaphore,
-    there: Mutex<BTreeSet<For>>,
+    permits: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+    there: Arc<Mutex<BTreeSet<For>>>,
 }
 
 /// A place of one hash, until it is dropped.
-struct Place<'a> {
-    hashing: &'a Hashing,
+struct Place {
+    there: Arc<Mutex<BTreeSet<For>>>,
     whose: For,
-    _place: SemaphorePermit<'a>,
+    _place: OwnedSemaphorePermit,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.hashing.there().remove(&self.whose);
+        self.there.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.whose);
     }
 }
 
 impl Default for Hashing {
     fn default() -> Self {
-        Self { permits: Semaphore::new(AT_A_TIME), places: Semaphore::new(PLACES), there: Mutex::default() }
+        let (permits, places) = (Semaphore::new(AT_A_TIME), Semaphore::new(PLACES));
+        Self { permits: Arc::new(permits), places: Arc::new(places), there: Arc::default() }
     }
 }
 
@@ -63,31 +64,33 @@ impl Hashing {
         whose: For,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let _place = self.place(whose)?;
-        let _permit = self.permits.acquire().await.map_err(|_| problem::UNAVAILABLE)?;
-        tokio::task::spawn_blocking(work).await.map_err(|error| {
+        let place = self.place(whose)?;
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| problem::UNAVAILABLE)?;
+        // Both go with the work, which ends even if whoever asked for it has gone.
+        let held = (place, permit);
+        let done = tokio::task::spawn_blocking(move || {
+            let _held = held;
+            work()
+        });
+        done.await.map_err(|error| {
             tracing::error!(%error, "hashing failed");
             problem::UNAVAILABLE.into()
         })
     }
 
-    fn place(&self, whose: For) -> Result<Place<'_>, Problem> {
+    fn place(&self, whose: For) -> Result<Place, Problem> {
         let whose = match whose {
             For::Source(source) => For::Source(limited_address(source)),
             For::Account(_) => whose,
         };
         let full =
             |_| Problem::from(problem::UNAVAILABLE).detail("too many passwords are checked now").retry_after(AGAIN_S);
-        let place = self.places.try_acquire().map_err(full)?;
-        if !self.there().insert(whose) {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(full)?;
+        if !self.there.lock().unwrap_or_else(PoisonError::into_inner).insert(whose) {
             let detail = "another password of yours is being checked";
             return Err(Problem::from(problem::TOO_MANY_ATTEMPTS).detail(detail).retry_after(1));
         }
-        Ok(Place { hashing: self, whose, _place: place })
-    }
-
-    fn there(&self) -> MutexGuard<'_, BTreeSet<For>> {
-        self.there.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(Place { there: Arc::clone(&self.there), whose, _place: place })
     }
 }
 
@@ -108,6 +111,27 @@ mod tests {
         assert_eq!((refused(For::Account(AccountId(2))), refused(source("192.0.2.1"))), (None, None));
         drop(account);
         assert_eq!(refused(For::Account(AccountId(1))), None);
+    }
+
+    #[tokio::test]
+    async fn who_leaves_before_the_end_has_its_place_until_then() {
+        let (hashing, whose) = (Hashing::default(), For::Account(AccountId(1)));
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let work = move || {
+            begin.send(()).unwrap();
+            ended.recv().unwrap_err();
+        };
+        tokio::select! {
+            biased;
+            _ = hashing.run(whose, work) => panic!("it does not end"),
+            begun = begun => begun.unwrap(),
+        }
+        assert!(hashing.place(whose).is_err(), "the work goes on");
+        assert_eq!(hashing.permits.available_permits(), AT_A_TIME - 1);
+        drop(end);
+        drop(hashing.permits.acquire_many(AT_A_TIME as u32).await.unwrap());
+        assert!(hashing.place(whose).is_ok());
     }
 
     #[test]

@@ -17,6 +17,7 @@ use latchkey_authority::key::parse_key_id;
 use latchkey_authority::ports::Ports;
 use latchkey_protocol::{AccountId, Timestamp};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use crate::console::Console;
@@ -30,6 +31,8 @@ pub(crate) const TIME_MAX: i64 = 253_402_300_799_999;
 pub(crate) const FORMATS: [&str; 2] = ["csv", "parquet"];
 /// The media types of these.
 pub(crate) const MEDIA_TYPES: &[&str] = &["text/csv", "application/vnd.apache.parquet"];
+/// Pages that are read at a time, but for exports.
+const READS_MAX: usize = 2;
 /// Exports that are written at a time; one of an owner.
 const EXPORTS_MAX: usize = 4;
 /// Pages of an export that wait for a slow reader.
@@ -215,7 +218,8 @@ pub(crate) async fn list<P: Ports + 'static>(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
     let account = console.reach(&signed, &account).await?.account.id;
-    let page = find(&console.services.calls, asked.read(account)?).await.map_err(|error| unavailable(&error))?;
+    let found = console.reads.find(&console.services.calls, asked.read(account)?).await;
+    let page = found.map_err(|error| unavailable(&error))?;
     let cursor = page.next.map(Cursor::text);
     let calls = page.entries.into_iter().map(CallView::from).collect();
     Ok(answer(StatusCode::OK, &CallPageView { calls, cursor }))
@@ -242,7 +246,7 @@ pub(crate) async fn export<P: Ports + 'static>(
     let sheet = format.begin().map_err(|error| unavailable(&error))?;
     let calls = Arc::clone(&console.services.calls);
     // What cannot be read at all is told as an error, not as a file that breaks off.
-    let first = page(&calls, query.clone(), sheet).await.map_err(|error| unavailable(&error))?;
+    let first = page(&calls, query.clone(), sheet, turn).await.map_err(|error| unavailable(&error))?;
     let (mut pieces, body) = Channel::<Bytes, ExportError>::new(WAITING);
     tokio::spawn(async move {
         if let Err(error) = pages(&calls, query, first, &mut pieces).await {
@@ -250,7 +254,6 @@ pub(crate) async fn export<P: Ports + 'static>(
             // A file that is cut off must not look like a whole one.
             pieces.abort(error);
         }
-        drop(turn);
     });
     let file = format!("attachment; filename=\"calls-{}.{}\"", account.0, format.name());
     let mut response = Body::new(body).into_response();
@@ -277,14 +280,21 @@ struct Written {
     sheet: Box<dyn Sheet>,
     piece: Vec<u8>,
     next: Option<Cursor>,
+    turn: Turn,
 }
 
-/// Reads and writes one page: not on a thread that serves requests.
-async fn page(calls: &Arc<dyn CallLog>, query: CallQuery, mut sheet: Box<dyn Sheet>) -> Result<Written, ExportError> {
+/// Reads and writes one page: not on a thread that serves requests. The turn goes with the work, which ends even if
+/// whoever asked for it has gone.
+async fn page(
+    calls: &Arc<dyn CallLog>,
+    query: CallQuery,
+    mut sheet: Box<dyn Sheet>,
+    turn: Turn,
+) -> Result<Written, ExportError> {
     let calls = Arc::clone(calls);
     let written = tokio::task::spawn_blocking(move || {
         let page = calls.find(&query)?;
-        Ok(Written { piece: sheet.add(&page.entries)?, sheet, next: page.next })
+        Ok(Written { piece: sheet.add(&page.entries)?, sheet, next: page.next, turn })
     });
     written.await.unwrap_or_else(|error| Err(CallLogError(Box::new(error)).into()))
 }
@@ -303,18 +313,33 @@ async fn pages(
         }
         let Some(next) = written.next else { break };
         query.before = Some(next);
-        written = page(calls, query.clone(), written.sheet).await?;
+        written = page(calls, query.clone(), written.sheet, written.turn).await?;
     }
     // Should the reader have gone, there is nobody to tell.
     let _ = pieces.send_data(written.sheet.end()?.into()).await;
     Ok(())
 }
 
-/// Reads files: not on a thread that serves requests.
-async fn find(calls: &Arc<dyn CallLog>, query: CallQuery) -> Result<CallPage, CallLogError> {
-    let calls = Arc::clone(calls);
-    let found = tokio::task::spawn_blocking(move || calls.find(&query)).await;
-    found.unwrap_or_else(|error| Err(CallLogError(Box::new(error))))
+/// The turns of those who read pages: each reads files, perhaps many.
+pub(crate) struct Reads(Arc<Semaphore>);
+
+impl Default for Reads {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(READS_MAX)))
+    }
+}
+
+impl Reads {
+    /// Reads a page: not on a thread that serves requests. The turn goes with the work, as that of an export does.
+    async fn find(&self, calls: &Arc<dyn CallLog>, query: CallQuery) -> Result<CallPage, CallLogError> {
+        let turn = Arc::clone(&self.0).acquire_owned().await.map_err(|error| CallLogError(Box::new(error)))?;
+        let calls = Arc::clone(calls);
+        let found = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            calls.find(&query)
+        });
+        found.await.unwrap_or_else(|error| Err(CallLogError(Box::new(error))))
+    }
 }
 
 fn unavailable(error: &(dyn std::error::Error + 'static)) -> Problem {
@@ -364,5 +389,65 @@ mod tests {
         drop(first);
         assert!(exports.begin(AccountId(1)).is_some(), "the turn is given back");
         drop(others);
+    }
+
+    /// Records whose reading tells that it began, and ends with the other channel.
+    struct Slow(Mutex<(Option<tokio::sync::oneshot::Sender<()>>, std::sync::mpsc::Receiver<()>)>);
+
+    impl CallLog for Slow {
+        fn find(&self, _: &CallQuery) -> Result<CallPage, CallLogError> {
+            let mut ends = self.0.lock().unwrap();
+            ends.0.take().unwrap().send(()).unwrap();
+            ends.1.recv().unwrap_err();
+            Ok(CallPage::default())
+        }
+    }
+
+    struct Blank;
+
+    impl Sheet for Blank {
+        fn add(&mut self, _: &[CallEntry]) -> Result<Vec<u8>, SheetError> {
+            Ok(Vec::new())
+        }
+
+        fn end(self: Box<Self>) -> Result<Vec<u8>, SheetError> {
+            Ok(Vec::new())
+        }
+    }
+
+    /// Such records, what tells that the reading began, and what ends it when it is dropped.
+    fn slow() -> (Arc<dyn CallLog>, tokio::sync::oneshot::Receiver<()>, std::sync::mpsc::Sender<()>) {
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let (end, ended) = std::sync::mpsc::channel();
+        (Arc::new(Slow(Mutex::new((Some(begin), ended)))), begun, end)
+    }
+
+    #[tokio::test]
+    async fn who_leaves_has_the_turn_until_the_page_is_read() {
+        let (reads, (calls, begun, end)) = (Reads::default(), slow());
+        tokio::select! {
+            biased;
+            _ = reads.find(&calls, CallQuery::of(AccountId(1))) => panic!("it does not end"),
+            begun = begun => begun.unwrap(),
+        }
+        assert_eq!(reads.0.available_permits(), READS_MAX - 1, "the files are being read");
+        drop(end);
+        drop(reads.0.acquire_many(READS_MAX as u32).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn an_owner_who_leaves_has_the_turn_until_the_files_are_read() {
+        let (exports, owner, (calls, begun, end)) = (Exports::default(), AccountId(1), slow());
+        let turn = exports.begin(owner).unwrap();
+        tokio::select! {
+            biased;
+            _ = page(&calls, CallQuery::of(owner), Box::new(Blank), turn) => panic!("it does not end"),
+            begun = begun => begun.unwrap(),
+        }
+        assert!(exports.begin(owner).is_none(), "the files are being read");
+        drop(end);
+        while exports.begin(owner).is_none() {
+            tokio::task::yield_now().await;
+        }
     }
 }
