@@ -119,7 +119,7 @@ impl House {
             Trail::open(Arc::clone(&self.recorder) as _, Arc::clone(&self.clock) as _, self.ids.next(), raw.source());
         let call = self.admit(raw, &mut trail)?.hand_over(self.clock.now())?;
         trail.submitted();
-        trail.finish(&Outcome::Answered(Value::empty().into()));
+        trail.finish(Outcome::Answered(Value::empty().into()));
         Ok(call)
     }
 

@@ -257,13 +257,15 @@ impl Share {
         now: Timestamp,
     ) -> Trace {
         let marks = self.marks.pin();
-        let found = marks.get(&id).filter(|mark| !mark.is_past(now)).map(Arc::clone);
+        let found = marks.get(&id);
         let mark = match found {
-            Some(mark) => mark,
+            Some(mark) if !mark.is_past(now) => Arc::clone(mark),
             // Perhaps it came before and found no place.
-            None if once && until.as_micros() <= self.lost_until_us.load(Ordering::Acquire) => return Trace::Full,
-            None => {
-                self.forget(id, now);
+            _ if once && until.as_micros() <= self.lost_until_us.load(Ordering::Acquire) => return Trace::Full,
+            _ => {
+                if found.is_some() {
+                    self.forget(id, now);
+                }
                 if !self.take_place(now) {
                     self.lost_until_us.fetch_max(until.as_micros(), Ordering::AcqRel);
                     return Trace::Full;

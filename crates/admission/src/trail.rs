@@ -103,6 +103,27 @@ pub struct CallRecord {
 }
 
 impl CallRecord {
+    /// The record of a call of which nothing is known yet but where it came from.
+    const fn opened(id: RequestId, arrived: Timestamp, source: Source) -> Self {
+        Self {
+            id,
+            transport: Transport::Rest,
+            arrived,
+            took_us: 0,
+            peer: source.address,
+            found_by: source.found_by,
+            ip: None,
+            row: None,
+            api_key: None,
+            key: None,
+            proven: false,
+            clock_us: None,
+            used: None,
+            payload: None,
+            end: End::ClientGone,
+        }
+    }
+
     /// How the caller's address was found.
     pub const fn found_by(&self) -> &'static str {
         self.found_by.name()
@@ -125,24 +146,7 @@ pub struct Trail {
 impl Trail {
     /// Opens the trail of a call that has just arrived.
     pub fn open(recorder: Arc<dyn Recorder>, clock: Arc<dyn Clock>, id: RequestId, source: Source) -> Self {
-        let arrived = clock.now();
-        let record = CallRecord {
-            id,
-            transport: Transport::Rest,
-            arrived,
-            took_us: 0,
-            peer: source.address,
-            found_by: source.found_by,
-            ip: None,
-            row: None,
-            api_key: None,
-            key: None,
-            proven: false,
-            clock_us: None,
-            used: None,
-            payload: None,
-            end: End::ClientGone,
-        };
+        let record = CallRecord::opened(id, clock.now(), source);
         Self {
             recorder,
             clock,
@@ -248,21 +252,23 @@ impl Trail {
     }
 
     /// Records the end.
-    pub fn finish(&mut self, outcome: &Outcome) {
-        let end = match outcome {
+    pub fn finish(mut self, outcome: Outcome) {
+        self.close(match outcome {
             Outcome::Answered(_) => End::Answered,
-            Outcome::Rejected(rejection) => End::Rejected(rejection.clone()),
+            Outcome::Rejected(rejection) => End::Rejected(rejection),
             Outcome::Unknown => End::Unknown,
-        };
-        self.close(end);
+        });
     }
 
+    /// Hands the record over; whatever comes later is nobody's.
     fn close(&mut self, end: End) {
         if !self.finished {
             self.finished = true;
             self.record.end = end;
             self.record.took_us = self.clock.now().micros_since(self.record.arrived);
-            self.recorder.record(self.record.clone());
+            let CallRecord { id, arrived, peer, found_by, .. } = self.record;
+            let left = CallRecord::opened(id, arrived, Source { address: peer, found_by });
+            self.recorder.record(std::mem::replace(&mut self.record, left));
         }
     }
 }

@@ -95,13 +95,13 @@ impl Line {
         let counted = limiter
             .admit(source.address, path, trail.arrived())
             .and_then(|()| limiter.arrive_unrouted(source.address, path, &mut trail));
-        finish(&Outcome::Rejected(counted.err().unwrap_or_else(|| Rejection::unreadable(error))), trail)
+        finish(Outcome::Rejected(counted.err().unwrap_or_else(|| Rejection::unreadable(error))), trail)
     }
 
     /// Ends a request of this head with a refusal.
     pub fn refuse(&self, head: &RawCall<'_>, rejection: Rejection, mut trail: Trail) -> Reply {
         check::owner(head, &rejection, self.parts.keys.as_ref(), &mut trail);
-        finish(&Outcome::Rejected(rejection), trail)
+        finish(Outcome::Rejected(rejection), trail)
     }
 
     /// The trail of a request that has just arrived.
@@ -127,7 +127,7 @@ impl Line {
             }
         };
         parts.limiter.settle(&outcome, &mut trail);
-        finish(&outcome, trail)
+        finish(outcome, trail)
     }
 
     /// Decides. The first failing check names the answer.
@@ -171,7 +171,8 @@ impl Line {
     }
 }
 
-fn finish(outcome: &Outcome, mut trail: Trail) -> Reply {
+fn finish(outcome: Outcome, trail: Trail) -> Reply {
+    let reply = respond(&outcome, &trail);
     trail.finish(outcome);
-    respond(outcome, &trail)
+    reply
 }

@@ -181,8 +181,8 @@ impl House {
 }
 
 /// Ends a call: answered, unless it was refused.
-pub(crate) fn end(mut trail: Trail, refused: Option<Rejection>) {
-    trail.finish(&refused.map_or_else(|| Outcome::Answered(Value::empty().into()), Outcome::Rejected));
+pub(crate) fn end(trail: Trail, refused: Option<Rejection>) {
+    trail.finish(refused.map_or_else(|| Outcome::Answered(Value::empty().into()), Outcome::Rejected));
 }
 
 fn account() -> Account {
