@@ -28,7 +28,8 @@ pub(crate) struct PageQuery {
 }
 
 impl PageQuery {
-    fn read(&self) -> Result<(u64, u32), Problem> {
+    /// Behind what the page begins, and how much it holds.
+    pub(crate) fn read(&self) -> Result<(u64, u32), Problem> {
         let (after, limit) = (self.after.unwrap_or_default(), self.limit.unwrap_or(PAGE_MAX));
         // Numbers of records are positive and signed in the store.
         let fits = i64::try_from(after).is_ok() && (1..=PAGE_MAX).contains(&limit);

@@ -494,7 +494,9 @@ fn account_routes<P: Ports + 'static>(routes: Of<P>) -> Of<P> {
             "/v1/accounts/{account}/sub-accounts",
             subs::list::<P>,
             op("listSubAccounts", "List the sub-accounts of a master")
-                .gives::<subs::SubAccounts>(200, "The sub-accounts."),
+                .query("after", &after, "How many sub-accounts came in the pages before.")
+                .query("limit", &limit, "Sub-accounts of a page.")
+                .gives::<subs::SubAccounts>(200, "A page of sub-accounts, oldest first."),
         )
         .add(
             POST,

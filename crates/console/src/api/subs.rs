@@ -8,7 +8,7 @@ use axum::response::Response;
 use latchkey_authority::account::{Email, Owner, PasswordHash, SubKind};
 use latchkey_authority::caller::Caller;
 use latchkey_authority::issue::NewSubAccount;
-use latchkey_authority::ports::Ports;
+use latchkey_authority::ports::{Directory, Ports};
 use latchkey_crypto::digest::sha256_framed;
 use latchkey_protocol::AccountId;
 use serde::{Deserialize, Serialize};
@@ -16,17 +16,21 @@ use utoipa::ToSchema;
 
 use crate::api::factors::check_password;
 use crate::api::once::{Creation, IdempotencyKey};
+use crate::api::records::PageQuery;
 use crate::api::view::AccountView;
 use crate::console::Console;
 use crate::problem::{self, Problem};
 use crate::session::Signed;
-use crate::wire::{Input, Segments, answer, invalid};
+use crate::wire::{Input, Query, Segments, answer, invalid};
 
-/// The sub-accounts of a master.
+/// A page of the sub-accounts of a master.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SubAccounts {
+    /// Oldest first.
     sub_accounts: Vec<AccountView>,
+    /// What `after` must be for the next page; none after the last.
+    next: Option<u64>,
 }
 
 /// A sub-account as it is asked for.
@@ -45,12 +49,15 @@ pub(crate) async fn list<P: Ports + 'static>(
     State(console): State<Arc<Console<P>>>,
     signed: Signed,
     Segments(account): Segments<String>,
+    Query(page): Query<PageQuery>,
 ) -> Result<Response, Problem> {
+    let (after, limit) = page.read()?;
     let master = console.reach(&signed, &account).await?.account;
-    let subs = console.authority().sub_accounts(master.id).await?;
+    let subs = console.store().sub_accounts(master.id, after, limit).await?;
+    let next = (subs.len() == limit as usize).then(|| after.saturating_add(limit.into()));
     let sub_accounts =
         subs.iter().filter_map(|sub| Owner::new(sub, Some(&master))).map(|owner| AccountView::of(&owner)).collect();
-    Ok(answer(StatusCode::OK, &SubAccounts { sub_accounts }))
+    Ok(answer(StatusCode::OK, &SubAccounts { sub_accounts, next }))
 }
 
 /// `POST /v1/accounts/{account}/sub-accounts`.

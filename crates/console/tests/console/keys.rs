@@ -201,7 +201,7 @@ async fn a_master_manages_its_sub_account_and_not_the_other_way_round() {
     let console = Console::new().await;
     let alice = console.alice().await;
     let subs = alice.get("/v1/accounts/me/sub-accounts").await.ok();
-    assert_eq!(subs["subAccounts"][0]["uid"], 3);
+    assert_eq!((subs["subAccounts"][0]["uid"].as_i64(), &subs["next"]), (Some(3), &serde_json::Value::Null));
     let body = json!({ "label": "bot", "ips": ["192.0.2.1"] });
     let created = alice.change("POST", "/v1/accounts/3/keys", &[], Some(body)).await.ok();
     assert_eq!(console.house.key(&id_of(&created)).account.0, 3);
@@ -209,6 +209,26 @@ async fn a_master_manages_its_sub_account_and_not_the_other_way_round() {
     let sub = User::of(&console, &needed);
     assert_eq!(sub.get("/v1/accounts/1").await.problem(), "account-unknown");
     assert_eq!(sub.get(KEYS).await.ok()["keys"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn sub_accounts_are_told_page_by_page() {
+    let console = Console::new().await;
+    let alice = console.alice().await;
+    let path = "/v1/accounts/me/sub-accounts";
+    let body = json!({ "email": "second@example.com" });
+    let second = alice.change("POST", path, &[], Some(body)).await.ok()["uid"].as_i64();
+    let mut found = Vec::new();
+    let mut after = json!(0);
+    while !after.is_null() {
+        let page = alice.get(&format!("{path}?after={after}&limit=1")).await.ok();
+        let uids: Vec<_> = page["subAccounts"].as_array().unwrap().iter().map(|sub| sub["uid"].as_i64()).collect();
+        assert!(uids.len() <= 1);
+        found.extend(uids);
+        after = page["next"].clone();
+    }
+    assert_eq!(found, [Some(3), second]);
+    assert_eq!(alice.get(&format!("{path}?limit=201")).await.problem(), "malformed");
 }
 
 #[tokio::test]
