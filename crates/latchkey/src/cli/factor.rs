@@ -184,6 +184,12 @@ impl Factors {
             }
         }
         out.flush()?;
+        if !is_first {
+            writeln!(
+                notes,
+                "first comes a code of the new seed; then the former app, or a recovery code, confirms it"
+            )?;
+        }
         let enrolled = self.confirm_seed(totp.first_code_command.as_deref(), registration, is_first);
         if let (Err(error), Some(file)) = (&enrolled, file)
             && error.downcast_ref::<Refused>().is_some()

@@ -273,7 +273,12 @@ fn act(args: &Args, out: &mut dyn Write, allowed: &mut bool) -> anyhow::Result<(
         Verb::Create(create) => keys.create(create, out),
         Verb::CreateSpecial(create) => keys.create_special(create, out),
         Verb::List => keys.list(out),
-        Verb::Show(one) => keys.show(&keys.find(&one.key)?, out),
+        Verb::Show(one) => {
+            let all = keys.all()?;
+            let key = named(&all, &one.key)?;
+            keys.show(key, out)?;
+            keys.show_former(&all, key, out)
+        }
         Verb::Edit(edit) => keys.edit(edit, out),
         Verb::Rotate(rotate) => keys.rotate(rotate, out),
         Verb::Disable(one) => {
@@ -318,15 +323,18 @@ fn all(remote: &Remote, at: &str) -> anyhow::Result<Vec<Value>> {
 
 /// The key below `at` that `name` means: its id, its API key, or its label when only one key has it.
 pub(super) fn find(remote: &Remote, at: &str, name: &str) -> anyhow::Result<Value> {
-    let keys = all(remote, at)?;
+    named(&all(remote, at)?, name).cloned()
+}
+
+fn named<'a>(keys: &'a [Value], name: &str) -> anyhow::Result<&'a Value> {
     let is = |key: &&Value, field: &str| key.get(field).and_then(Value::as_str) == Some(name);
     if let Some(key) = keys.iter().find(|key| is(key, "id") || is(key, "apiKey")) {
-        return Ok(key.clone());
+        return Ok(key);
     }
     let named: Vec<_> = keys.iter().filter(|key| is(key, "label")).collect();
     let living: Vec<_> = named.iter().copied().filter(|key| cell(key.get("state")) != "deleted").collect();
     match (living.as_slice(), named.as_slice()) {
-        ([one], _) | ([], [one]) => Ok((*one).clone()),
+        ([one], _) | ([], [one]) => Ok(one),
         ([], []) => bail!("there is no key `{name}`"),
         (living, named) => bail!("{}", record::which(name, if living.is_empty() { named } else { living })),
     }
@@ -393,6 +401,14 @@ impl<'a> Keys<'a> {
             return Ok(());
         }
         Ok(facts(&record::lines(key), out)?)
+    }
+
+    /// Says whose place a key takes while both live.
+    fn show_former(&self, keys: &[Value], key: &Value, out: &mut dyn Write) -> anyhow::Result<()> {
+        match record::former(keys, key).filter(|_| !self.shared.json) {
+            Some(former) => Ok(writeln!(out, "{}", record::overlap(former, None))?),
+            None => Ok(()),
+        }
     }
 
     fn create(&self, create: &Create, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -467,7 +483,7 @@ impl<'a> Keys<'a> {
         }
         self.show(&key, out)?;
         if let Some(former) = &former {
-            writeln!(out, "{}", record::overlap(former, &key, secret.public_key.is_some()))?;
+            writeln!(out, "{}", record::overlap(former, Some(&key).filter(|_| secret.public_key.is_none())))?;
         }
         match (&secret.secret_out, shown) {
             (Some(path), Some(_)) => writeln!(out, "API key and secret: {} (mode 0600)", path.display())?,

@@ -45,7 +45,8 @@ impl SecretSource {
             Self::File(path) => private_file::read_secret(path)?,
             Self::Prompt => {
                 let typed = rpassword::prompt_password(format!("Secret of {whose}: "));
-                Zeroizing::new(typed.context("cannot ask for the secret")?)
+                let instead = "name its place with `secret_env`, `secret_file` or `secret_command`";
+                Zeroizing::new(typed.with_context(|| format!("cannot ask here (secret of {whose}?): {instead}"))?)
             }
             Self::Command(words) => {
                 run(words, COMMAND_TIMEOUT).with_context(|| format!("the secret command of {whose} failed"))?

@@ -303,6 +303,10 @@ fn a_rotation_says_which_key_goes_when_and_for_whom() {
     assert!(rotated.1.contains(&format!("both live until the former key {older} retires: {end}\n")), "{rotated:?}");
     assert!(rotated.1.contains("of the type hmac, since no --public-key was given"), "{rotated:?}");
 
+    let of_newer = alice.run(&["key", "show", &newer], &[]).1;
+    assert!(of_newer.ends_with(&format!("both live until the former key {older} retires: {end}\n")), "{of_newer}");
+    assert!(!alice.run(&["key", "show", &older], &[]).1.contains("both live"));
+
     let listed = alice.run(&["key", "list"], &[]).1;
     let told = format!("{older} (trader) retires {end}; its successor is {newer}");
     assert!(listed.lines().any(|line| line == told), "{listed}");

@@ -77,12 +77,15 @@ pub(super) fn lines(key: &Value) -> Vec<(&'static str, String)> {
     lines.into_iter().filter(|(_, value)| value != "-").collect()
 }
 
-/// Until when a key and its successor both live, and of which kind the successor is when nobody chose that.
-pub(super) fn overlap(former: &Value, key: &Value, is_chosen: bool) -> String {
+/// The living key whose place this one takes.
+pub(super) fn former<'a>(keys: &'a [Value], key: &Value) -> Option<&'a Value> {
+    keys.iter().find(|other| retires(other) && other.get("successor") == key.get("id"))
+}
+
+/// Until when a key and its successor both live, and of which kind the successor is where nobody chose that.
+pub(super) fn overlap(former: &Value, unchosen: Option<&Value>) -> String {
     let line = format!("both live until the former key {} retires: {}", cell(former.get("id")), end(former));
-    if is_chosen {
-        return line;
-    }
+    let Some(key) = unchosen else { return line };
     let (kind, was) = (cell(key.get("type")), cell(former.get("type")));
     format!("{line}\nthe successor is of the type {kind}, since no --public-key was given; the former key is {was}")
 }
