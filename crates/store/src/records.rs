@@ -5,10 +5,11 @@
 //!                        (full: dropped, counted)     └─▶ unproven/  the same, with a budget for each key
 //! ```
 //!
-//! A record is on the disk at most one flush interval after its call ended; a crash loses that interval at most. A
-//! call never waits for its record, and a full disk stops no call: what cannot be kept is counted and told in the log.
-//! Calls whose signature did not hold have files and a budget of their own, so that they never displace others: the
-//! public name of a key is no secret. Payloads of refused signatures stay in memory, for a day.
+//! A record is on the disk at most one flush interval after its call ended, and the writer sleeps that long, unless
+//! the queue fills up; a crash loses that interval at most. A call never waits for its record, and a full disk stops no
+//! call: what cannot be kept is counted and told in the log. Calls whose signature did not hold have files and a budget
+//! of their own, so that they never displace others: the public name of a key is no secret. Payloads of refused
+//! signatures stay in memory, for a day.
 
 mod archive;
 mod budget;
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
 use latchkey_admission::ports::{CallLog, CallLogError, Clock, Recorder};
@@ -115,6 +116,11 @@ impl Default for Shares {
 }
 
 impl Shares {
+    /// Records that may wait before the writer is woken: half of what the smallest share takes.
+    fn wake_at(self, queue: usize) -> usize {
+        Class::ALL.into_iter().map(|class| self.of(class, queue)).min().unwrap_or(0) / 2
+    }
+
     /// Records that may wait before one of `class` is dropped.
     fn of(self, class: Class, queue: usize) -> usize {
         let percent = match class {
@@ -211,7 +217,9 @@ impl Class {
 /// The call records of one server. Dropping it writes what is left.
 pub struct Records {
     sender: SyncSender<Message>,
+    writer: Thread,
     waiting: Arc<AtomicUsize>,
+    wake_at: usize,
     queue: usize,
     shares: Shares,
     counts: Arc<RecordCounts>,
@@ -254,7 +262,19 @@ impl Records {
                 })
                 .map_err(FolderError::at(Path::new("call-records")))?
         };
-        Ok(Self { sender, waiting, queue, shares, counts, shelves, payloads, clock, thread: Mutex::new(Some(thread)) })
+        Ok(Self {
+            sender,
+            writer: thread.thread().clone(),
+            waiting,
+            wake_at: shares.wake_at(queue),
+            queue,
+            shares,
+            counts,
+            shelves,
+            payloads,
+            clock,
+            thread: Mutex::new(Some(thread)),
+        })
     }
 
     /// What became of records so far.
@@ -265,17 +285,24 @@ impl Records {
     /// Returns when everything that was recorded before this call is on the disk, or was counted as lost.
     pub fn flush(&self) {
         let (done, wait) = sync_channel(1);
-        if self.sender.send(Message::Flush(done)).is_ok() {
+        if self.tell(Message::Flush(done)) {
             // The writer answers, or has ended: then there is nothing to wait for.
             let _ = wait.recv();
         }
+    }
+
+    /// Sends the writer what it is to do now, and wakes it; whether it is still there.
+    fn tell(&self, message: Message) -> bool {
+        let sent = self.sender.send(message).is_ok();
+        self.writer.unpark();
+        sent
     }
 
     /// Writes what is left and ends the thread. Later records are dropped and counted.
     pub fn close(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
-            let _ = self.sender.send(Message::Stop);
+            self.tell(Message::Stop);
             if thread.join().is_err() {
                 tracing::error!("the thread that writes call records has failed");
             }
@@ -315,6 +342,10 @@ impl Recorder for Records {
                 Ok(()) => true,
                 Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
             };
+        // Waking the writer costs more than all else here: it wakes by itself for the next flush.
+        if place == self.wake_at {
+            self.writer.unpark();
+        }
         if !sent {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             // A writer that failed takes nothing any more, and leaves its queue as full as it was.

@@ -26,7 +26,7 @@ const REPETITIONS: usize = 5;
 /// How long a phase lasts; two of them and what comes after fit into a minute.
 const SPAN: Duration = Duration::from_secs(20);
 /// Calls whose processor time is measured, of each kind.
-const COUNTED: usize = 40 * CONNECTIONS;
+const COUNTED: usize = 400 * CONNECTIONS;
 const WARM_UP: usize = 2;
 /// The most that forgeries may cost, as a multiple of pings: the honest callers' p99, and the processor's time.
 const MOST: f64 = 1.2;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
+use std::thread::park_timeout;
 use std::time::Duration;
 
 use latchkey_admission::ports::Clock;
@@ -29,8 +30,8 @@ pub(super) enum Message {
 /// In whose name calls with an unknown key go through here: as far as those of a known one, so that the time of an
 /// answer does not tell the two apart, and no farther.
 const NOBODY: (AccountId, KeyId) = (AccountId(0), KeyId(0));
-/// Records gathered before they are written, whatever the interval.
-const GATHERED_MAX: u64 = 8192;
+/// Records taken from the queue before they are written, whatever the interval.
+const TAKEN_MAX: u32 = 8192;
 /// How often old archives are looked for, in microseconds.
 const THIN_EVERY: i64 = 60_000_000;
 
@@ -82,26 +83,35 @@ impl Writer {
         Self { settings, clock, shelves, classes, budget, counts, payloads, flushed: now, thinned: now }
     }
 
-    /// Writes until it is told to stop, or nobody is left to tell.
+    /// Writes until it is told to stop, or nobody is left to tell. Sleeps from one flush to the next: whoever cannot
+    /// wait for that wakes it.
     pub(super) fn run(mut self, messages: &Receiver<Message>, waiting: &AtomicUsize) {
+        let (mut taken, mut slept) = (0, false);
         loop {
-            match messages.recv_timeout(self.wait()) {
+            match messages.try_recv() {
                 Ok(Message::Call(record)) => {
                     waiting.fetch_sub(1, Ordering::Relaxed);
                     self.take(record);
-                    let due = self.clock.now().micros_since(self.flushed) >= self.every();
-                    if due || self.classes.iter().any(|class| class.gathered >= GATHERED_MAX) {
-                        self.flush();
+                    taken += 1;
+                    if taken < TAKEN_MAX {
+                        continue;
                     }
+                    self.flush();
                 }
                 Ok(Message::Flush(done)) => {
                     self.flush();
                     // Whoever asked may have gone away.
                     let _ = done.send(());
                 }
-                Err(RecvTimeoutError::Timeout) => self.flush(),
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(TryRecvError::Empty) if slept => self.flush(),
+                Err(TryRecvError::Empty) => {
+                    park_timeout(self.wait());
+                    slept = true;
+                    continue;
+                }
+                Ok(Message::Stop) | Err(TryRecvError::Disconnected) => break,
             }
+            (taken, slept) = (0, false);
         }
         for entry in self.budget.drain() {
             self.keep(1, entry);
@@ -111,12 +121,8 @@ impl Writer {
 
     /// The time until the next flush is due.
     fn wait(&self) -> Duration {
-        let left = self.every() - self.clock.now().micros_since(self.flushed);
-        Duration::from_micros(u64::try_from(left).unwrap_or(0).max(1000))
-    }
-
-    fn every(&self) -> i64 {
-        i64::try_from(self.settings.flush_every.as_micros()).unwrap_or(i64::MAX)
+        let passed = self.clock.now().micros_since(self.flushed);
+        self.settings.flush_every.saturating_sub(Duration::from_micros(u64::try_from(passed).unwrap_or(0)))
     }
 
     fn take(&mut self, mut record: Box<CallRecord>) {

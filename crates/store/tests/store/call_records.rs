@@ -365,6 +365,25 @@ fn a_full_queue_drops_what_matters_least_and_counts_it() {
     assert_eq!(dropped(Shares { changes: 99, reads: 75, unproven: 50 }), [1, 1, 1]);
 }
 
+#[test]
+fn a_queue_that_fills_up_wakes_the_writer_before_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let calls = Calls::open(folder.path(), &Hands::at(1_000_000), |settings| {
+        settings.queue = 64;
+        settings.flush_every = Duration::from_secs(3600);
+    });
+    // Reads have 48 places and forged calls 32: the writer is woken when 16 wait.
+    for _ in 0..17 {
+        calls.records.record(calls.proven(ALICE, 1));
+    }
+    while calls.records.counts().kept.load(Ordering::Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    calls.records.close();
+    assert_eq!(calls.records.counts().kept.load(Ordering::Relaxed), 17);
+    assert_eq!(Class::ALL.map(|class| calls.records.counts().dropped(class)), [0; 3]);
+}
+
 fn order() -> &'static Endpoint {
     Catalog::rows().find(|row| row.path == "/api/v3/order" && row.changes_state).unwrap()
 }
