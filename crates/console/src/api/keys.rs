@@ -235,13 +235,10 @@ pub(crate) async fn list<P: Ports + 'static>(
     let mut keys = console.store().all_keys(loaded.account.id).await?;
     keys.sort_unstable_by_key(|key| key.id);
     let mut rest = keys.iter().filter(|key| after.is_none_or(|after| key.id > after));
-    let shown: Vec<KeyView> = rest.by_ref().take(limit as usize).map(|key| light.view(key)).collect();
-    let last = if rest.next().is_some() {
-        keys.iter().filter(|key| after.is_none_or(|after| key.id > after)).nth(limit as usize - 1)
-    } else {
-        None
-    };
-    Ok(answer(StatusCode::OK, &KeyPage { keys: shown, next: last.map(|key| key.id.to_string()) }))
+    let shown: Vec<&KeyRecord> = rest.by_ref().take(limit as usize).collect();
+    let last = rest.next().and(shown.last()).map(|key| key.id.to_string());
+    let keys = shown.into_iter().map(|key| light.view(key)).collect();
+    Ok(answer(StatusCode::OK, &KeyPage { keys, next: last }))
 }
 
 /// `POST /v1/accounts/{account}/keys`.

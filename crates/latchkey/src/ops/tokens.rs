@@ -59,6 +59,9 @@ pub(crate) async fn create(
     let _one_at_a_time = ops.tokens.lock().await;
     let now = ops.now();
     let living = living(&ops).await?;
+    if !lives(&operator, &living) {
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, "token-needed", "the token was revoked meanwhile"));
+    }
     if living.len() >= TOKENS_MAX as usize {
         let detail = format!("there are {TOKENS_MAX} tokens: revoke one first");
         return Err(Problem::new(StatusCode::CONFLICT, "rule", detail));
@@ -120,6 +123,12 @@ pub(crate) async fn revoke(
 /// A token that lives: the hash of its text, what it is, and when it ends.
 type Living = ([u8; 32], KeptToken, Timestamp);
 
+/// Whether the token that asks is there still: one that was revoked while its request waited makes no others.
+fn lives(operator: &Operator, living: &[Living]) -> bool {
+    let configured = operator.expires.is_none();
+    configured || living.iter().any(|(_, kept, _)| kept.name == operator.name)
+}
+
 /// Every token that lives and that this program can read; it lets no other in.
 async fn living(ops: &Ops) -> Result<Vec<Living>, Problem> {
     let items = ops.house.store().list(ShelfKind::OperatorToken, None, ops.now(), TOKENS_MAX).await?;
@@ -158,4 +167,21 @@ async fn note(
     let event = AuditEvent { before, after, ..operator.event(action, AccountId(0), ops.now()) };
     ops.house.store().note(event).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_was_revoked_while_its_request_waited_makes_no_other() {
+        let now = Timestamp::from_millis(1_790_000_000_000);
+        let kept =
+            |name: &str| KeptToken { name: name.to_owned(), scopes: Vec::new(), made_by: "root".to_owned(), made: now };
+        let operator = |expires| Operator { name: "olga".to_owned(), scopes: Vec::new(), expires, from: None };
+        let living = [([1; 32], kept("otto"), now), ([2; 32], kept("olga"), now)];
+        assert!(lives(&operator(Some(now)), &living));
+        assert!(!lives(&operator(Some(now)), &living[..1]));
+        assert!(lives(&operator(None), &[]), "one of the configuration is not kept here");
+    }
 }
