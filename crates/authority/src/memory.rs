@@ -237,10 +237,13 @@ impl<T: InMemory> Shelf for T {
     ) -> Result<bool, StoreError> {
         let mut records = self.records();
         let name = (kind.name(), key);
-        if records.shelf.get(&name).is_some_and(|item| now < item.expires) {
+        let before = records.shelf.get(&name);
+        if before.is_some_and(|item| now < item.expires) {
             return Ok(false);
         }
-        records.shelf.insert(name, ShelfItem { key, owner, value: value.to_vec(), version: 1, expires });
+        // What takes the place of an expired item goes on with its version: a late swap of that one must not hit.
+        let version = before.map_or(0, |item| item.version) + 1;
+        records.shelf.insert(name, ShelfItem { key, owner, value: value.to_vec(), version, expires });
         Ok(true)
     }
 
