@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A record is on the disk at most one flush interval after its call ended, and the writer sleeps that long, unless
-//! the queue fills up; a crash loses that interval at most. A call never waits for its record, and a full disk stops no
+//! some tens of them wait; a crash loses that interval at most. A call never waits for its record, and a full disk stops no
 //! call: what cannot be kept is counted and told in the log. Calls whose signature did not hold have files and a budget
 //! of their own, so that they never displace others: the public name of a key is no secret. Payloads of refused
 //! signatures stay in memory, for a day.
@@ -116,9 +116,12 @@ impl Default for Shares {
 }
 
 impl Shares {
-    /// Records that may wait before the writer is woken: half of what the smallest share takes.
+    /// Records that may wait before the writer is woken: few enough that it never works for long at a stretch, which
+    /// calls on the same processor would wait for, and half of what the smallest share takes at most.
     fn wake_at(self, queue: usize) -> usize {
-        Class::ALL.into_iter().map(|class| self.of(class, queue)).min().unwrap_or(0) / 2
+        const AT_A_STRETCH: usize = 64;
+        let smallest = Class::ALL.into_iter().map(|class| self.of(class, queue)).min().unwrap_or(0);
+        AT_A_STRETCH.min(smallest / 2)
     }
 
     /// Records that may wait before one of `class` is dropped.
@@ -253,12 +256,12 @@ impl Records {
             Arc::clone(&payloads),
         );
         let thread = {
-            let (waiting, ended) = (Arc::clone(&waiting), Arc::clone(&counts));
+            let (waiting, ended, wake_at) = (Arc::clone(&waiting), Arc::clone(&counts), shares.wake_at(queue));
             std::thread::Builder::new()
                 .name("call-records".to_owned())
                 .spawn(move || {
                     let _ended = Ended(ended);
-                    writer.run(&receiver, &waiting);
+                    writer.run(&receiver, &waiting, wake_at);
                 })
                 .map_err(FolderError::at(Path::new("call-records")))?
         };
@@ -342,7 +345,7 @@ impl Recorder for Records {
                 Ok(()) => true,
                 Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
             };
-        // Waking the writer costs more than all else here: it wakes by itself for the next flush.
+        // Waking the writer for each record would cost more than all else here.
         if place == self.wake_at {
             self.writer.unpark();
         }

@@ -83,16 +83,18 @@ impl Writer {
         Self { settings, clock, shelves, classes, budget, counts, payloads, flushed: now, thinned: now }
     }
 
-    /// Writes until it is told to stop, or nobody is left to tell. Sleeps from one flush to the next: whoever cannot
-    /// wait for that wakes it.
-    pub(super) fn run(mut self, messages: &Receiver<Message>, waiting: &AtomicUsize) {
-        let (mut taken, mut slept) = (0, false);
+    /// Writes until it is told to stop, or nobody is left to tell. Sleeps until the next flush, or until `wake_at` records
+    /// wait: those it takes, without a flush before its time.
+    pub(super) fn run(mut self, messages: &Receiver<Message>, waiting: &AtomicUsize, wake_at: usize) {
+        // Since the last flush, and since it slept last.
+        let (mut taken, mut at_once, mut slept) = (0, 0, false);
         loop {
             match messages.try_recv() {
                 Ok(Message::Call(record)) => {
                     waiting.fetch_sub(1, Ordering::Relaxed);
                     self.take(record);
                     taken += 1;
+                    at_once += 1;
                     if taken < TAKEN_MAX {
                         continue;
                     }
@@ -103,15 +105,16 @@ impl Writer {
                     // Whoever asked may have gone away.
                     let _ = done.send(());
                 }
-                Err(TryRecvError::Empty) if slept => self.flush(),
+                // It slept out its time: nobody woke it. The clock is not asked alone, since it can be set back.
+                Err(TryRecvError::Empty) if slept && (at_once < wake_at || self.wait().is_zero()) => self.flush(),
                 Err(TryRecvError::Empty) => {
                     park_timeout(self.wait());
-                    slept = true;
+                    (at_once, slept) = (0, true);
                     continue;
                 }
                 Ok(Message::Stop) | Err(TryRecvError::Disconnected) => break,
             }
-            (taken, slept) = (0, false);
+            (taken, at_once, slept) = (0, 0, false);
         }
         for entry in self.budget.drain() {
             self.keep(1, entry);
