@@ -36,7 +36,7 @@ pub enum ParamsError {
     /// A pair without `=`, without a name, or with `=` inside its value.
     #[error("a parameter is not `name=value`")]
     MalformedPair,
-    /// A name with characters outside `[A-Za-z0-9_.-]`.
+    /// A name with characters outside `[A-Za-z0-9_.-]`, or that begins with a digit or a point.
     #[error("a parameter's name has illegal characters")]
     IllegalName,
     /// A name twice in the same place, or `signature` twice at all.
@@ -114,7 +114,10 @@ impl<'a> RawParams<'a> {
             return Err(ParamsError::MalformedPair);
         }
         let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
-        if !name.iter().all(plain) {
+        // Of one that begins like a number, a part could be the end of the value before it: the place where query and body
+        // meet is not signed.
+        let is_number = name.first().is_some_and(|b| b.is_ascii_digit() || *b == b'.');
+        if is_number || !name.iter().all(plain) {
             return Err(ParamsError::IllegalName);
         }
         let name = core::str::from_utf8(name).map_err(|_| ParamsError::IllegalName)?;

@@ -46,6 +46,9 @@ fn ambiguous_requests_are_refused() {
         ("signature=a", "signature=a", ParamsError::Duplicate),
         ("%61=1", "", ParamsError::IllegalName),
         ("a b=1", "", ParamsError::IllegalName),
+        // The end of a value that was signed before a body.
+        ("recvWindow=500", "0symbol=BTCUSDT", ParamsError::IllegalName),
+        ("recvWindow=5", ".5symbol=BTCUSDT", ParamsError::IllegalName),
         ("symbols[]=1", "", ParamsError::IllegalName),
     ];
     for (query, body, expected) in cases {
