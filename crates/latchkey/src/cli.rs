@@ -84,6 +84,11 @@ pub fn is_reader_gone(error: &anyhow::Error) -> bool {
     error.chain().any(is_gone)
 }
 
+/// Why something that is shown once was not shown: that is told even when the reader has gone.
+fn cut_off(error: std::io::Error) -> anyhow::Error {
+    anyhow::anyhow!("what is shown once could not be shown, make another: {error}")
+}
+
 /// Tells why a verb cannot be done. The whole chain stands on one line, and no trace of calls is ever printed.
 fn tell(error: &anyhow::Error, notes: &mut dyn Write) -> std::io::Result<()> {
     writeln!(notes, "error: {}", Printable(&format!("{error:#}")))

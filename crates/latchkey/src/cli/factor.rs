@@ -12,8 +12,9 @@ use ureq::http::Method;
 use zeroize::Zeroizing;
 
 use super::confirm::ConfirmArgs;
+use super::cut_off;
 use super::key::pretty;
-use super::private_file::{self, PrivateFileError};
+use super::private_file::{self, NewFile};
 use super::remote::{Refused, Remote, encoded};
 use super::session::SessionArgs;
 use super::table::{Table, cell, time};
@@ -166,15 +167,15 @@ impl Factors {
 
     fn enrol(&self, totp: &Totp, out: &mut dyn Write, notes: &mut dyn Write) -> anyhow::Result<()> {
         let file = totp.seed.secret_out.as_deref();
-        refuse_taken(file)?;
         let is_first = !is_enrolled(&self.all()?);
+        let new = file.map(NewFile::make).transpose()?;
         let begun = self.remote.send(&Method::POST, &format!("{AT}/totp/begin"), None, &[])?.json()?;
         let text = |name: &str| begun.get(name).and_then(Value::as_str).context("the answer holds no seed");
         let (registration, seed, uri) = (text("registration")?, text("seed")?, text("uri")?);
         // Before the code is asked for: it is the seed's.
-        match (file, self.json) {
-            (Some(file), _) => {
-                private_file::write_new(file, &format!("{seed}\n"))?;
+        match (new.zip(file), self.json) {
+            (Some((new, file)), _) => {
+                new.write(&format!("{seed}\n"))?;
                 writeln!(notes, "seed: {} (mode 0600)", file.display())?;
             }
             (None, true) => writeln!(out, "{}", pretty(&json!({ "seed": seed, "uri": uri })))?,
@@ -192,9 +193,10 @@ impl Factors {
         }
         let enrolled = self.confirm_seed(totp.first_code_command.as_deref(), registration, is_first);
         if let (Err(error), Some(file)) = (&enrolled, file)
-            && error.downcast_ref::<Refused>().is_some()
+            && error.downcast_ref::<Refused>().is_some_and(|refused| refused.status < 500)
         {
-            // A seed that is good for nothing would be taken for one that is enrolled.
+            // A seed that is good for nothing would be taken for one that is enrolled. Of a server that failed nobody knows
+            // whether it is.
             let _ = std::fs::remove_file(file);
         }
         enrolled?;
@@ -217,19 +219,24 @@ impl Factors {
     }
 
     fn recovery_codes(&self, file: Option<&Path>, out: &mut dyn Write, notes: &mut dyn Write) -> anyhow::Result<()> {
-        refuse_taken(file)?;
+        // Before the former codes are void.
+        let new = file.map(NewFile::make).transpose()?;
         let path = format!("{AT}/recovery-codes");
         let made = self.confirm.change(&self.remote, &Method::POST, &path, None, &[])?.json()?;
         let codes = made.get("codes").and_then(Value::as_array).context("the answer holds no codes")?;
         let lines: Zeroizing<String> =
             Zeroizing::new(codes.iter().filter_map(Value::as_str).map(|code| format!("{code}\n")).collect());
-        match (file, self.json) {
-            (Some(file), _) => {
-                private_file::write_new(file, &lines)?;
+        match (new.zip(file), self.json) {
+            (Some((new, file)), _) => {
+                if let Err(error) = new.write(&lines) {
+                    // They are shown once, and the former ones are void.
+                    out.write_all(lines.as_bytes()).map_err(cut_off)?;
+                    return Err(error.into());
+                }
                 writeln!(notes, "recovery codes: {} (mode 0600)", file.display())?;
             }
-            (None, true) => writeln!(out, "{}", pretty(&made))?,
-            (None, false) => out.write_all(lines.as_bytes())?,
+            (None, true) => writeln!(out, "{}", pretty(&made)).map_err(cut_off)?,
+            (None, false) => out.write_all(lines.as_bytes()).map_err(cut_off)?,
         }
         writeln!(notes, "each is good for one use; the former ones are void")?;
         Ok(())
@@ -261,14 +268,6 @@ fn is_enrolled(factors: &Value) -> bool {
 
 fn passkeys(factors: &Value) -> impl Iterator<Item = &Value> {
     factors.get("passkeys").and_then(Value::as_array).into_iter().flatten()
-}
-
-/// Refuses a file that is there, before something is made that is shown once.
-fn refuse_taken(file: Option<&Path>) -> Result<(), PrivateFileError> {
-    match file.filter(|file| file.symlink_metadata().is_ok()) {
-        Some(file) => Err(PrivateFileError::Exists(file.to_owned())),
-        None => Ok(()),
-    }
 }
 
 fn print_code(code: &Code, out: &mut dyn Write) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ use super::confirm::{ConfirmArgs, OperatorArgs};
 use super::remote::{Remote, encoded};
 use super::session::SessionArgs;
 use super::table::{Table, cell, facts};
-use super::{json as text, keygen, private_file};
+use super::{cut_off, json as text, keygen, private_file};
 
 mod record;
 
@@ -452,10 +452,8 @@ impl<'a> Keys<'a> {
             let pem = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
             body.insert("publicKey".into(), json!(pem));
         }
-        if let Some(path) = secret.secret_out.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
-            // Before the key is made: its secret is shown once.
-            return Err(private_file::PrivateFileError::Exists(path.clone()).into());
-        }
+        // Before the key is made: its secret is shown once.
+        let file = secret.secret_out.as_deref().map(private_file::NewFile::make).transpose()?;
         // A repeat, after the confirmation or a lost answer, makes no second key.
         let once = generate_key_text(&mut keygen::system_entropy);
         let headers = [("idempotency-key", once)];
@@ -464,12 +462,18 @@ impl<'a> Keys<'a> {
         let mut reply = reply.json()?;
         let key = reply.get("key").cloned().context("the answer holds no key")?;
         let shown = reply.get("secretKey").and_then(Value::as_str).map(str::to_owned);
-        if let (Some(path), Some(shown)) = (&secret.secret_out, &shown) {
+        let mut unwritten = None;
+        if let (Some(file), Some(shown)) = (file, &shown) {
             let api_key = cell(key.get("apiKey"));
             let pair = zeroize::Zeroizing::new(format!("api_key = \"{api_key}\"\nsecret_key = \"{shown}\"\n"));
-            private_file::write_new(path, &pair)?;
-            if let Some(object) = reply.as_object_mut() {
-                object.insert("secretKey".into(), Value::Null);
+            match file.write(&pair) {
+                Ok(()) => {
+                    if let Some(object) = reply.as_object_mut() {
+                        object.insert("secretKey".into(), Value::Null);
+                    }
+                }
+                // Shown below instead: it is shown once.
+                Err(error) => unwritten = Some(error),
             }
         }
         // What cannot be read of the former key must not keep the new one's secret back.
@@ -478,19 +482,21 @@ impl<'a> Keys<'a> {
             if let (Some(object), Some(former)) = (reply.as_object_mut(), former) {
                 object.insert("former".into(), former);
             }
-            writeln!(out, "{}", pretty(&reply))?;
-            return Ok(());
+            writeln!(out, "{}", pretty(&reply)).map_err(cut_off)?;
+            return unwritten.map_or(Ok(()), |error| Err(error.into()));
         }
         self.show(&key, out)?;
         if let Some(former) = &former {
             writeln!(out, "{}", record::overlap(former, Some(&key).filter(|_| secret.public_key.is_none())))?;
         }
         match (&secret.secret_out, shown) {
-            (Some(path), Some(_)) => writeln!(out, "API key and secret: {} (mode 0600)", path.display())?,
-            (None, Some(shown)) => writeln!(out, "secret, shown once: {shown}")?,
+            (Some(path), Some(_)) if unwritten.is_none() => {
+                writeln!(out, "API key and secret: {} (mode 0600)", path.display())?;
+            }
+            (_, Some(shown)) => writeln!(out, "secret, shown once: {shown}").map_err(cut_off)?,
             (_, None) => {}
         }
-        Ok(())
+        unwritten.map_or(Ok(()), |error| Err(error.into()))
     }
 
     fn edit(&self, edit: &Edit, out: &mut dyn Write) -> anyhow::Result<()> {

@@ -83,22 +83,53 @@ fn read(path: &Path, file: File) -> Result<Zeroizing<String>, PrivateFileError> 
     Ok(Zeroizing::new(text.to_owned()))
 }
 
+/// A new file for a secret that is shown once, made before the secret is. Dropped unwritten, it is removed.
+pub(super) struct NewFile {
+    path: PathBuf,
+    file: File,
+    is_written: bool,
+}
+
+impl NewFile {
+    /// Makes an empty file that only its owner can read (mode 0600).
+    ///
+    /// # Errors
+    /// [`PrivateFileError`], also when something is there already; it is left as it is.
+    pub(super) fn make(path: &Path) -> Result<Self, PrivateFileError> {
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let file = made.map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => PrivateFileError::Exists(path.to_owned()),
+            _ => PrivateFileError::Write(path.to_owned(), error),
+        })?;
+        Ok(Self { path: path.to_owned(), file, is_written: false })
+    }
+
+    /// Writes all of it, through to the disk.
+    ///
+    /// # Errors
+    /// [`PrivateFileError::Write`]; the file is removed then.
+    pub(super) fn write(mut self, text: &str) -> Result<(), PrivateFileError> {
+        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_all());
+        self.is_written = written.is_ok();
+        written.map_err(|error| PrivateFileError::Write(self.path.clone(), error))
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.is_written {
+            // Half a key helps nobody; that it cannot be removed is told by what went wrong before.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
 /// Writes a new file that only its owner can read (mode 0600).
 ///
 /// # Errors
 /// [`PrivateFileError`], also when something is there already; it is left as it is.
 pub(super) fn write_new(path: &Path, text: &str) -> Result<(), PrivateFileError> {
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => PrivateFileError::Exists(path.to_owned()),
-            _ => PrivateFileError::Write(path.to_owned(), error),
-        })?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    written.map_err(|error| {
-        // Half a key helps nobody; that it cannot be removed is told by the first error.
-        let _ = std::fs::remove_file(path);
-        PrivateFileError::Write(path.to_owned(), error)
-    })
+    NewFile::make(path)?.write(text)
 }
 
 #[cfg(test)]
@@ -153,6 +184,11 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(matches!(write_new(&path, "second"), Err(PrivateFileError::Exists(_))));
         assert_eq!(fs::read_to_string(&path).unwrap(), "first");
+        let unwritten = folder.path().join("unwritten");
+        let made = NewFile::make(&unwritten).unwrap();
+        assert_eq!(fs::metadata(&unwritten).unwrap().permissions().mode() & 0o777, 0o600);
+        drop(made);
+        assert!(!unwritten.exists(), "what was not written does not stay");
         let link = folder.path().join("dangling");
         std::os::unix::fs::symlink(folder.path().join("target"), &link).unwrap();
         assert!(matches!(write_new(&link, "second"), Err(PrivateFileError::Exists(_))));

@@ -1,5 +1,6 @@
 //! What an owner who is signed in knows of a key that the server does not take.
 
+use latchkey_authority::key::parse_key_id;
 use serde_json::Value;
 
 use crate::cli::key;
@@ -16,7 +17,9 @@ pub(super) fn read(session: &SessionArgs, api_key: &str) -> Option<String> {
 }
 
 fn tell(account: &Value, key: &Value) -> String {
-    let (id, since) = (cell(key.get("id")), time(key.get("stateSince")));
+    // A server that is none of ours can send any text as one, and this stands in a command to copy.
+    let id = Some(cell(key.get("id"))).filter(|id| parse_key_id(id).is_some()).unwrap_or_else(|| "KEY".to_owned());
+    let since = time(key.get("stateSince"));
     let dead = cell(key.get("dead"));
     match cell(key.get("state")).as_str() {
         "deleted" => return format!("the key {id} was deleted at {since}: make another one"),
@@ -59,12 +62,14 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    const ID: &str = "01990000-0000-7000-8000-000000000007";
+
     #[test]
     fn each_hold_is_named_with_what_ends_it() {
         let account = json!({ "frozen": "asked by phone", "frozenSince": 0, "frozenBy": "operator" });
         let key = |state: &str, more: Value| {
             let mut key =
-                json!({ "id": "7", "state": state, "stateSince": 0, "ipRestricted": true, "ips": ["192.0.2.7"] });
+                json!({ "id": ID, "state": state, "stateSince": 0, "ipRestricted": true, "ips": ["192.0.2.7"] });
             key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             tell(&account, &key)
         };
@@ -77,11 +82,13 @@ mod tests {
         );
         assert_eq!(
             key("disabled", json!({ "dead": "disabled", "heldBy": ["owner"] })),
-            format!("the key 7 is disabled since {since}, by owner: `latchkey key enable 7` puts it back")
+            format!("the key {ID} is disabled since {since}, by owner: `latchkey key enable {ID}` puts it back")
         );
         assert!(key("disabled", json!({ "heldBy": ["owner", "operator"] })).contains("each of them must end that"));
         assert!(key("active", json!({ "dead": "retired", "successor": "8" })).ends_with("use its successor 8"));
         assert!(key("active", json!({})).contains("in force for 192.0.2.7"));
         assert!(key("expired", json!({})).contains("make another one"));
+        let odd = key("disabled", json!({ "id": "1; rm -r /", "heldBy": ["owner"] }));
+        assert!(odd.ends_with("`latchkey key enable KEY` puts it back"), "a server can send any text: {odd}");
     }
 }
