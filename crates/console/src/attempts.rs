@@ -25,6 +25,8 @@ const MEMORY_MS: i64 = 60 * 60 * 1_000;
 /// Failures of an account from all sources together that cost no wait: the account's own counter is for guesses from
 /// many addresses, and must not let one stranger with the password keep the owner waiting early.
 const FREE_PER_ACCOUNT: u32 = 10;
+/// Refused proofs of an account that are put into its audit chain without a wait.
+const FREE_NOTES: u32 = 60;
 /// How often a reservation competes with others before it is refused.
 const TRIES: usize = 8;
 
@@ -44,6 +46,8 @@ pub(crate) enum Counter {
     Sent(AccountId),
     /// New passwords that somebody signed in asked for without a confirmation; each counts, none is taken back.
     NewPassword(AccountId),
+    /// Refused proofs of an account that were put into its audit chain; each counts, none is taken back.
+    Noted(AccountId),
     /// Codes to choose a password that one source asked for; each counts, none is taken back.
     Asked(IpAddr),
 }
@@ -57,6 +61,7 @@ impl Counter {
             Self::Reset(account) => ("reset", account.0, None),
             Self::Sent(account) => ("sent", account.0, None),
             Self::NewPassword(account) => ("new password", account.0, None),
+            Self::Noted(account) => ("noted", account.0, None),
             Self::Asked(source) => ("asked", 0, Some(source)),
         };
         let place = source.map(limited_address).map_or_else(Vec::new, |address| address.to_string().into_bytes());
@@ -66,6 +71,7 @@ impl Counter {
     const fn free(self) -> u32 {
         match self {
             Self::Password(_) | Self::Factor(..) => 0,
+            Self::Noted(_) => FREE_NOTES,
             Self::FactorAnywhere(_) | Self::Reset(_) | Self::Sent(_) | Self::NewPassword(_) | Self::Asked(_) => {
                 FREE_PER_ACCOUNT
             }

@@ -15,7 +15,7 @@ use passki::Passki;
 use zeroize::Zeroizing;
 
 use crate::api::calls::{Exports, Reads};
-use crate::attempts::{self, Counter};
+use crate::attempts::{self, Counter, Refused};
 use crate::cookie::Cookies;
 use crate::hashing::{For, Hashing};
 use crate::problem::{self, Problem};
@@ -154,6 +154,23 @@ impl<P: Ports + 'static> Console<P> {
             }
         }
         self.hash_password(whose, password).await.map(PasswordHash::new)
+    }
+
+    /// Puts a refused proof into the audit chain, which is never thinned: whoever fails without end has only the first of
+    /// them noted, and then one after each wait.
+    pub(crate) async fn note_failure(&self, fact: Fact) {
+        match attempts::reserve(self.authority().ports(), Counter::Noted(fact.account), self.now()).await {
+            Ok(reserved) => {
+                // Not taken back: notes are what is limited.
+                drop(reserved);
+                self.note(fact).await;
+            }
+            Err(Refused::Wait(seconds)) => {
+                let (account, from) = (fact.account, fact.from);
+                tracing::warn!(%account, ?from, seconds, "a refused proof is not audited: too many were lately");
+            }
+            Err(Refused::Store(error)) => tracing::error!(%error, "a refused proof could not be audited"),
+        }
     }
 
     /// Puts a refusal, a sign-in or another fact without a change into the audit chain.

@@ -36,10 +36,13 @@ where
             return Err(refused.into());
         }
     };
-    let right = judge.await?;
-    here.right(ports, now).await?;
-    anywhere.right(ports, now).await?;
-    Ok(right)
+    let judged = judge.await;
+    // What the server could not judge is no failure.
+    if judged.as_ref().err().is_none_or(|problem| problem.row() == problem::UNAVAILABLE) {
+        here.right(ports, now).await?;
+        anywhere.right(ports, now).await?;
+    }
+    judged
 }
 
 /// What a refused proof answers: the same for every way to be wrong.

@@ -90,16 +90,20 @@ pub(crate) async fn begin<P: Ports + 'static>(
     console.shelf().put(ShelfKind::Ceremony, token.key(), None, &encode(&reset), now, expires).await?;
     if let Some(account) = account {
         // Not awaited: the time of the answer must not tell that there is an account.
-        tokio::spawn(send(Arc::clone(&console), account, code));
+        tokio::spawn(send(Arc::clone(&console), account, token.clone(), code));
     }
     let begun = ResetBegun { reset: token.expose().to_owned(), expires: expires.as_millis() };
     Ok(answer(StatusCode::ACCEPTED, &begun))
 }
 
-async fn send<P: Ports + 'static>(console: Arc<Console<P>>, account: Account, code: String) {
+async fn send<P: Ports + 'static>(console: Arc<Console<P>>, account: Account, token: Token, code: String) {
     let Some(mail) = &console.services.mail else { return };
     if attempts::reserve(console.authority().ports(), Counter::Reset(account.id), console.now()).await.is_err() {
         tracing::info!("no code was sent: this owner got many already");
+        // Nobody has the code, so nobody but a guesser could show it.
+        if let Err(problem) = withdraw(&console, &token).await {
+            tracing::error!(problem = problem.row().name, "a code that was not sent could not be withdrawn");
+        }
         return;
     }
     let text = format!(
@@ -108,6 +112,20 @@ async fn send<P: Ports + 'static>(console: Arc<Console<P>>, account: Account, co
     );
     if let Err(error) = mail.send(&account.email, "Choose your password", &text).await {
         tracing::error!(error = error.0.to_string(), "a code could not be sent");
+    }
+}
+
+/// Makes a reset one for nobody: it answers as before, and no code fits it.
+async fn withdraw<P: Ports + 'static>(console: &Console<P>, token: &Token) -> Result<(), Problem> {
+    loop {
+        let Some(item) = console.shelf().get(ShelfKind::Ceremony, token.key(), console.now()).await? else {
+            return Ok(());
+        };
+        let mut reset: Reset = serde_json::from_slice(&item.value).map_err(|_| problem::CEREMONY_UNKNOWN)?;
+        reset.account = None;
+        if console.replace(ShelfKind::Ceremony, token, &item, &encode(&reset)).await? {
+            return Ok(());
+        }
     }
 }
 

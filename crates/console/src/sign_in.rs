@@ -148,7 +148,14 @@ pub(crate) async fn password<P: Ports + 'static>(
     let (ports, now) = (console.authority().ports(), console.now());
     let reserved = attempts::reserve(ports, Counter::Password(source.counted()), now).await?;
     let account = find(&console, &sign_in.email).await?;
-    let holds = console.password_holds(For::Source(source.counted()), account.as_ref(), sign_in.password).await?;
+    let holds = match console.password_holds(For::Source(source.counted()), account.as_ref(), sign_in.password).await {
+        Ok(holds) => holds,
+        // Nothing was judged, so nothing failed.
+        Err(problem) => {
+            reserved.right(ports, now).await?;
+            return Err(problem);
+        }
+    };
     // Not noted in the account's audit chain: strangers would fill it, and the write would tell that it exists.
     let (true, Some(account)) = (holds, account) else { return Err(problem::SIGN_IN_REFUSED.into()) };
     reserved.right(ports, now).await?;
@@ -289,7 +296,8 @@ async fn finish<P: Ports + 'static>(
     if let Err(problem) = judged {
         let outcome = Outcome::Refused(problem.row().name.to_owned());
         let with = FactorSet::EMPTY.with(Factor::Password);
-        console.note(Fact { account: account.id, from: source.0, action: Action::SignInFailed, outcome, with }).await;
+        let action = Action::SignInFailed;
+        console.note_failure(Fact { account: account.id, from: source.0, action, outcome, with }).await;
         return Err(problem);
     }
     // Whoever takes the sign-in away has it: it gives one session.

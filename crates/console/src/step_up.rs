@@ -321,7 +321,7 @@ impl<P: Ports + 'static> Console<P> {
     async fn failed(&self, signed: &Signed, why: &str, with: FactorSet) {
         let (account, from) = (signed.account, signed.from);
         let outcome = Outcome::Refused(why.to_owned());
-        self.note(Fact { account, from, action: Action::StepUpFailed, outcome, with }).await;
+        self.note_failure(Fact { account, from, action: Action::StepUpFailed, outcome, with }).await;
     }
 }
 

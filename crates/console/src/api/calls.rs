@@ -31,8 +31,9 @@ pub(crate) const TIME_MAX: i64 = 253_402_300_799_999;
 pub(crate) const FORMATS: [&str; 2] = ["csv", "parquet"];
 /// The media types of these.
 pub(crate) const MEDIA_TYPES: &[&str] = &["text/csv", "application/vnd.apache.parquet"];
-/// Pages that are read at a time, but for exports.
+/// Pages that are read at a time, but for exports; and owners who may wait for that, each for one.
 const READS_MAX: usize = 2;
+const READERS_MAX: usize = 64;
 /// Exports that are written at a time; one of an owner.
 const EXPORTS_MAX: usize = 4;
 /// Pages of an export that wait for a slow reader.
@@ -218,7 +219,11 @@ pub(crate) async fn list<P: Ports + 'static>(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
     let account = console.reach(&signed, &account).await?.account.id;
-    let found = console.reads.find(&console.services.calls, asked.read(account)?).await;
+    let query = asked.read(account)?;
+    let place = console.reads.begin(signed.account).ok_or_else(|| {
+        Problem::from(problem::BUSY).detail("A search of calls is under way: wait for its end.").retry_after(RETRY_S)
+    })?;
+    let found = console.reads.find(&console.services.calls, query, place).await;
     let page = found.map_err(|error| unavailable(&error))?;
     let cursor = page.next.map(Cursor::text);
     let calls = page.entries.into_iter().map(CallView::from).collect();
@@ -320,22 +325,29 @@ async fn pages(
     Ok(())
 }
 
-/// The turns of those who read pages: each reads files, perhaps many.
-pub(crate) struct Reads(Arc<Semaphore>);
+/// The searches of owners: each has one, and a few are carried out at a time, because each reads files, perhaps many.
+pub(crate) struct Reads {
+    places: Turns,
+    turns: Arc<Semaphore>,
+}
 
 impl Default for Reads {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(READS_MAX)))
+        Self { places: Turns::new(READERS_MAX), turns: Arc::new(Semaphore::new(READS_MAX)) }
     }
 }
 
 impl Reads {
-    /// Reads a page: not on a thread that serves requests. The turn goes with the work, as that of an export does.
-    async fn find(&self, calls: &Arc<dyn CallLog>, query: CallQuery) -> Result<CallPage, CallLogError> {
-        let turn = Arc::clone(&self.0).acquire_owned().await.map_err(|error| CallLogError(Box::new(error)))?;
+    fn begin(&self, owner: AccountId) -> Option<Turn> {
+        self.places.begin(owner)
+    }
+
+    /// Reads a page: not on a thread that serves requests. Turn and place go with the work, as those of an export do.
+    async fn find(&self, calls: &Arc<dyn CallLog>, query: CallQuery, place: Turn) -> Result<CallPage, CallLogError> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|error| CallLogError(Box::new(error)))?;
         let calls = Arc::clone(calls);
         let found = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
+            let _held = (turn, place);
             calls.find(&query)
         });
         found.await.unwrap_or_else(|error| Err(CallLogError(Box::new(error))))
@@ -347,31 +359,53 @@ fn unavailable(error: &(dyn std::error::Error + 'static)) -> Problem {
     problem::UNAVAILABLE.into()
 }
 
-/// The exports that are being written: a few at a time, one of an owner, because each reads every file.
-#[derive(Clone, Default)]
-pub(crate) struct Exports(Arc<Mutex<BTreeSet<AccountId>>>);
+/// Who has a turn: so many at a time, each owner once.
+#[derive(Clone)]
+struct Turns {
+    max: usize,
+    owners: Arc<Mutex<BTreeSet<AccountId>>>,
+}
 
-/// The right to write one.
+/// The turn of one owner, until it is dropped.
 struct Turn {
-    exports: Exports,
+    turns: Turns,
     owner: AccountId,
 }
 
-impl Exports {
-    fn begin(&self, owner: AccountId) -> Option<Turn> {
-        let mut running = self.running();
-        let free = running.len() < EXPORTS_MAX && running.insert(owner);
-        free.then(|| Turn { exports: self.clone(), owner })
+impl Turns {
+    fn new(max: usize) -> Self {
+        Self { max, owners: Arc::default() }
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, BTreeSet<AccountId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn begin(&self, owner: AccountId) -> Option<Turn> {
+        let mut owners = self.owners();
+        let free = owners.len() < self.max && owners.insert(owner);
+        free.then(|| Turn { turns: self.clone(), owner })
+    }
+
+    fn owners(&self) -> std::sync::MutexGuard<'_, BTreeSet<AccountId>> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.exports.running().remove(&self.owner);
+        self.turns.owners().remove(&self.owner);
+    }
+}
+
+/// The exports that are being written: a few at a time, one of an owner, because each reads every file.
+pub(crate) struct Exports(Turns);
+
+impl Default for Exports {
+    fn default() -> Self {
+        Self(Turns::new(EXPORTS_MAX))
+    }
+}
+
+impl Exports {
+    fn begin(&self, owner: AccountId) -> Option<Turn> {
+        self.0.begin(owner)
     }
 }
 
@@ -424,15 +458,21 @@ mod tests {
 
     #[tokio::test]
     async fn who_leaves_has_the_turn_until_the_page_is_read() {
-        let (reads, (calls, begun, end)) = (Reads::default(), slow());
+        let (reads, owner, (calls, begun, end)) = (Reads::default(), AccountId(1), slow());
+        let place = reads.begin(owner).unwrap();
         tokio::select! {
             biased;
-            _ = reads.find(&calls, CallQuery::of(AccountId(1))) => panic!("it does not end"),
+            _ = reads.find(&calls, CallQuery::of(owner), place) => panic!("it does not end"),
             begun = begun => begun.unwrap(),
         }
-        assert_eq!(reads.0.available_permits(), READS_MAX - 1, "the files are being read");
+        assert_eq!(reads.turns.available_permits(), READS_MAX - 1, "the files are being read");
+        assert!(reads.begin(owner).is_none(), "an owner has one search");
+        assert!(reads.begin(AccountId(2)).is_some(), "and keeps nobody else from one");
         drop(end);
-        drop(reads.0.acquire_many(READS_MAX as u32).await.unwrap());
+        drop(reads.turns.acquire_many(READS_MAX as u32).await.unwrap());
+        while reads.begin(owner).is_none() {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]

@@ -551,6 +551,7 @@ fn call_routes<P: Ports + 'static>(routes: Of<P>) -> Of<P> {
             filtered("listCalls", "List the calls of an account")
                 .query("cursor", &json!({"type": "string", "maxLength": 64}), "`cursor` of the page before.")
                 .query("limit", &limit, "Calls of a page.")
+                .refused(&[problem::BUSY])
                 .gives::<calls::CallPageView>(200, "A page of calls, newest first."),
         )
         .add(

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::client::{Console, Reply};
 use crate::house::{PASSWORD, SEED};
 
-async fn from(console: &Console, source: &str, path: &str, body: &Value) -> Reply {
+pub(crate) async fn from(console: &Console, source: &str, path: &str, body: &Value) -> Reply {
     let mut request = Request::builder()
         .method("POST")
         .uri(path)

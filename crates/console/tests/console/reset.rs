@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Console, Reply};
 use crate::house::{HOME, PASSWORD, SEED};
+use crate::limits::from;
 
 const NEW: &str = "a password that alice forgot less";
 
@@ -83,6 +84,22 @@ async fn letters_that_strangers_ask_for_keep_no_owner_from_confirming() {
     let id = alice.post("/v1/accounts/me/keys", body).await.step_up();
     assert_eq!(alice.act(&format!("/v1/step-up/{id}/email")).await.status, 204);
     assert_eq!(letters(), sent + 1);
+}
+
+#[tokio::test]
+async fn a_code_that_was_not_sent_fits_nobody() {
+    let console = Console::new().await;
+    for _ in 0..11 {
+        begin(&console, "alice@example.com").await;
+    }
+    let letters = console.house.0.mail.lock().unwrap().len();
+    let asked = json!({ "email": "alice@example.com" });
+    let begun = from(&console, "192.0.2.9", "/v1/password/reset", &asked).await;
+    assert_eq!(begun.status, 202, "it is not told that no letter goes out");
+    tokio::task::yield_now().await;
+    assert_eq!(console.house.0.mail.lock().unwrap().len(), letters);
+    assert_eq!(finish(&console, &begun.body["reset"], "00000000").await.problem(), "proof-refused");
+    assert_eq!(resets(&console), [], "of nobody, nothing is written");
 }
 
 #[tokio::test]

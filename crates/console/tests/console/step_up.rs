@@ -114,6 +114,23 @@ async fn a_used_code_is_no_guess() {
 }
 
 #[tokio::test]
+async fn failures_without_end_do_not_fill_the_audit_chain() {
+    let console = Console::new().await;
+    let alice = console.alice().await;
+    let (first, second) = (ask(&alice, "one").await, ask(&alice, "two").await);
+    let code = json!({ "code": console.house.code(SEED) });
+    alice.post(&format!("/v1/step-up/{first}/totp"), code.clone()).await.ok();
+    let path = format!("/v1/step-up/{second}/totp");
+    for _ in 0..200 {
+        assert_eq!(alice.post(&path, code.clone()).await.problem(), "proof-refused");
+    }
+    assert_eq!(failures(&console), 61);
+    console.house.wait_s(1);
+    assert_eq!(alice.post(&path, code).await.problem(), "proof-refused");
+    assert_eq!(failures(&console), 62, "after the wait the next one is noted");
+}
+
+#[tokio::test]
 async fn a_used_code_forgives_no_guess() {
     let console = Console::new().await;
     let alice = console.alice().await;
