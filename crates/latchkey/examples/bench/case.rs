@@ -243,6 +243,7 @@ raw_requests_per_5m = 1000000000
 connections_per_5m = 0
 orders_per_10s = 1000000000
 orders_per_day = 1000000000
+sapi_ip_weight_per_minute = 1000000000
 "#,
         );
         world.push_str(policy);

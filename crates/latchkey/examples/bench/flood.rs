@@ -36,8 +36,7 @@ pub(crate) fn measure() -> Result<()> {
     let folder = child::folder()?;
     let keys = Keys::make()?;
     processor::pin(processor::SERVERS)?;
-    let server =
-        Child::latchkey(folder.path(), &keys.world("127.0.0.0/16", "sapi_ip_weight_per_minute = 1000000000\n"))?;
+    let server = Child::latchkey(folder.path(), &keys.world("127.0.0.0/16", ""))?;
     processor::pin(processor::LOAD)?;
     let mut load = Load::new()?;
     let mut pairs = Vec::new();
