@@ -2,18 +2,20 @@
 //!
 //! An honest client sends HMAC queries from one address at a fixed rate. Beside it 64 other addresses send ten times as
 //! much: calls with forged Ed25519 signatures, or as many pings. Request limits are out of the way, the budget of failed
-//! verifications is as delivered. Both kinds of phase come within one minute, in changing order, and each forged one finds
-//! its addresses' budgets unspent.
+//! verifications is as delivered. A repetition takes one minute, in which the addresses' budgets begin unspent. Within it
+//! the two kinds alternate every two seconds, so that what else happens on the machine meets both.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::thread::park_timeout;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use tokio::task::{JoinSet, yield_now};
 
 use crate::case::{Call, Keys, micros, status};
 use crate::child::{self, Child};
+use crate::clock::{Clock, instant};
 use crate::load::{Bytes, CONNECTIONS, Connection, From, Load};
 use crate::processor;
 
@@ -23,10 +25,15 @@ const OTHERS_FOR_EACH: u32 = 10;
 /// Connections of the honest client.
 const HONEST_CONNECTIONS: usize = 8;
 const REPETITIONS: usize = 5;
-/// How long a phase lasts; two of them and what comes after fit into a minute.
-const SPAN: Duration = Duration::from_secs(20);
-/// Calls whose processor time is measured, of each kind.
-const COUNTED: usize = 400 * CONNECTIONS;
+/// How long one kind lasts before the other has its turn, and the turns of each kind. All of them and what comes after
+/// fit into a minute.
+const TURN: Duration = Duration::from_secs(2);
+const TURNS: usize = 10;
+/// From the making of a turn's tasks to its first call.
+const LEAD: Duration = Duration::from_millis(20);
+/// Calls whose processor time is measured, of each kind in each round.
+const COUNTED: usize = 100 * CONNECTIONS;
+const COST_ROUNDS: usize = 7;
 const WARM_UP: usize = 2;
 /// The most that forgeries may cost, as a multiple of pings: the honest callers' p99, and the processor's time.
 const MOST: f64 = 1.2;
@@ -37,31 +44,40 @@ pub(crate) fn measure() -> Result<()> {
     let keys = Keys::make()?;
     processor::pin(processor::SERVERS)?;
     let server = Child::latchkey(folder.path(), &keys.world("127.0.0.0/16", ""))?;
+    let _awake = processor::Awake::start()?;
     processor::pin(processor::LOAD)?;
     let mut load = Load::new()?;
     let mut pairs = Vec::new();
     for repetition in 0..REPETITIONS {
         eprintln!("repetition {} of {REPETITIONS}", repetition + 1);
+        let [mut forged, mut ping] = [Phase::default(), Phase::default()];
         wait_for_a_minute();
-        let kinds = if repetition.is_multiple_of(2) { [Kind::Forged, Kind::Ping] } else { [Kind::Ping, Kind::Forged] };
-        let mut phases = Vec::new();
-        for kind in kinds {
-            phases.push((kind, phase(&load, &server, &keys, kind, From::Each)?));
+        let mut clients = Clients::open(&load, &server, From::Each)?;
+        for turn in 0..TURNS {
+            let mut kinds = [(Kind::Forged, &mut forged), (Kind::Ping, &mut ping)];
+            if !turn.is_multiple_of(2) {
+                kinds.reverse();
+            }
+            for (kind, phase) in kinds {
+                clients.turn(&load, &keys, kind, phase)?;
+            }
         }
         // The budgets are spent now.
-        let forged_ns = cost(&mut load, &server, &keys, Kind::Forged)?;
-        let ping_ns = cost(&mut load, &server, &keys, Kind::Ping)?;
-        let of = |wanted| phases.iter().find(|(kind, _)| *kind == wanted).map(|found| found.1.clone());
-        pairs.push(Pair {
-            forged: of(Kind::Forged).context("a phase is missing")?,
-            ping: of(Kind::Ping).context("a phase is missing")?,
-            forged_ns,
-            ping_ns,
-        });
+        let (mut forged_ns, mut ping_ns) = (Vec::new(), Vec::new());
+        for _ in 0..COST_ROUNDS {
+            forged_ns.push(cost(&mut load, &server, &keys, Kind::Forged)?);
+            ping_ns.push(cost(&mut load, &server, &keys, Kind::Ping)?);
+        }
+        let [forged_ns, ping_ns] = [median(forged_ns), median(ping_ns)];
+        pairs.push(Pair { forged, ping, forged_ns, ping_ns });
     }
     eprintln!("one shared address");
+    let mut shared = Phase::default();
     wait_for_a_minute();
-    let shared = phase(&load, &server, &keys, Kind::Forged, From::One)?;
+    let mut clients = Clients::open(&load, &server, From::One)?;
+    for _ in 0..TURNS {
+        clients.turn(&load, &keys, Kind::Forged, &mut shared)?;
+    }
     print(&pairs, &shared)
 }
 
@@ -96,24 +112,25 @@ fn ping() -> Bytes {
     Bytes::from(text.as_bytes())
 }
 
-/// What one phase showed.
-#[derive(Clone)]
+/// What the turns of one kind showed.
+#[derive(Default)]
 struct Phase {
-    /// Times of the honest calls, in microseconds, ascending.
+    /// Times of the honest calls, in microseconds.
     times: Vec<f64>,
     honest_refused: usize,
-    /// The others' calls, by the status of the answer.
-    others: [(u16, usize); 3],
+    /// The others' calls that were answered with 400 and with 429.
+    verified: usize,
+    unverified: usize,
+    /// How long the system kept this program from running.
+    held_up: Duration,
 }
 
 impl Phase {
     fn quantile(&self, part: f64) -> f64 {
-        let last = self.times.len().saturating_sub(1);
-        self.times.get((last as f64 * part) as usize).copied().unwrap_or(f64::NAN)
-    }
-
-    fn count(&self, status: u16) -> usize {
-        self.others.iter().find(|(known, _)| *known == status).map_or(0, |found| found.1)
+        let mut times = self.times.clone();
+        times.sort_by(f64::total_cmp);
+        let last = times.len().saturating_sub(1);
+        times.get((last as f64 * part) as usize).copied().unwrap_or(f64::NAN)
     }
 }
 
@@ -124,72 +141,110 @@ struct Pair {
     ping_ns: f64,
 }
 
-/// Honest calls and others side by side, each at its fixed rate.
-fn phase(load: &Load, server: &Child, keys: &Keys, kind: Kind, from: From) -> Result<Phase> {
-    let honest = SPAN.as_secs() as usize * HONEST_PER_S as usize;
-    let others = kind.requests(keys, honest * OTHERS_FOR_EACH as usize)?;
-    let start = micros();
-    let calls: Result<Vec<Bytes>> = (0..honest).zip(start..).map(|(_, now)| keys.hmac.request(&query(), now)).collect();
-    let calls = calls?;
-    load.run(async {
-        let mut connections = Vec::new();
-        for _ in 0..HONEST_CONNECTIONS {
-            connections.push(Connection::open(Ipv4Addr::LOCALHOST, server.address).await?);
-        }
-        let mut other = Vec::new();
-        for number in 0..CONNECTIONS {
-            other.push(Connection::open(from.address(number), server.address).await?);
-        }
-        let start = now();
-        let interval = Duration::from_secs(1) / HONEST_PER_S;
-        let (mut honest, mut crowd) = (JoinSet::new(), JoinSet::new());
-        spawn(&mut honest, connections, &calls, start, interval);
-        spawn(&mut crowd, other, &others, start, interval / OTHERS_FOR_EACH);
-        let mut phase = Phase { times: Vec::new(), honest_refused: 0, others: [(200, 0), (400, 0), (429, 0)] };
-        while let Some(answers) = honest.join_next().await {
-            for (status, time) in answers?? {
-                phase.times.push(time.as_secs_f64() * 1e6);
-                phase.honest_refused += usize::from(status != 200);
-            }
-        }
-        while let Some(answers) = crowd.join_next().await {
-            for (status, _) in answers?? {
-                let known = phase.others.iter_mut().find(|(known, _)| *known == status);
-                known.with_context(|| format!("an answer with status {status}"))?.1 += 1;
-            }
-        }
-        phase.times.sort_by(f64::total_cmp);
-        Ok(phase)
-    })
+/// The connections of the honest client and of the others.
+struct Clients {
+    honest: Vec<Connection>,
+    others: Vec<Connection>,
 }
 
-type Answers = Result<Vec<(u16, Duration)>>;
+impl Clients {
+    fn open(load: &Load, server: &Child, from: From) -> Result<Self> {
+        load.run(async {
+            let (mut honest, mut others) = (Vec::new(), Vec::new());
+            for _ in 0..HONEST_CONNECTIONS {
+                honest.push(Connection::open(Ipv4Addr::LOCALHOST, server.address).await?);
+            }
+            for number in 0..CONNECTIONS {
+                others.push(Connection::open(from.address(number), server.address).await?);
+            }
+            Ok(Self { honest, others })
+        })
+    }
 
-/// Deals the requests to the connections. Each goes out when it is due, however long the one before it took; a request
-/// that must wait for its connection is timed from when it was due.
-fn spawn(
-    set: &mut JoinSet<Answers>,
-    connections: Vec<Connection>,
-    requests: &[Bytes],
-    start: Instant,
-    every: Duration,
-) {
-    let count = connections.len();
-    for (place, mut connection) in connections.into_iter().enumerate() {
-        let own: Vec<(usize, Bytes)> = requests.iter().cloned().enumerate().skip(place).step_by(count).collect();
+    /// Honest calls and others side by side, each at its fixed rate.
+    fn turn(&mut self, load: &Load, keys: &Keys, kind: Kind, phase: &mut Phase) -> Result<()> {
+        let honest = TURN.as_secs() as usize * HONEST_PER_S as usize;
+        let others = kind.requests(keys, honest * OTHERS_FOR_EACH as usize)?;
+        let calls: Result<Vec<Bytes>> =
+            (0..honest).zip(micros()..).map(|(_, now)| keys.hmac.request(&query(), now)).collect();
+        let interval = Duration::from_secs(1) / HONEST_PER_S;
+        let honest = deal(&mut self.honest, &calls?, interval);
+        let others = deal(&mut self.others, &others, interval / OTHERS_FOR_EACH);
+        load.run(async {
+            let clock = Arc::new(Clock::start());
+            let (mut honest, mut others) = (spawn(honest, &clock), spawn(others, &clock));
+            let awake = tokio::spawn({
+                let clock = clock.clone();
+                async move {
+                    loop {
+                        clock.now();
+                        yield_now().await;
+                    }
+                }
+            });
+            while let Some(done) = honest.join_next().await {
+                let (connection, answers) = done??;
+                self.honest.push(connection);
+                for (status, time) in answers {
+                    phase.times.push(time.as_secs_f64() * 1e6);
+                    phase.honest_refused += usize::from(status != 200);
+                }
+            }
+            while let Some(done) = others.join_next().await {
+                let (connection, answers) = done??;
+                self.others.push(connection);
+                for (status, _) in answers {
+                    match status {
+                        200 => ensure!(kind == Kind::Ping, "a forgery was accepted"),
+                        400 => phase.verified += 1,
+                        429 => phase.unverified += 1,
+                        other => bail!("an answer with status {other}"),
+                    }
+                }
+            }
+            awake.abort();
+            phase.held_up += clock.held_up();
+            Ok(())
+        })
+    }
+}
+
+/// A connection and what it has to send, each request with its time.
+type Share = (Connection, Vec<(Duration, Bytes)>);
+/// A connection and its answers: the status, and how long it took.
+type Done = Result<(Connection, Vec<(u16, Duration)>)>;
+
+/// Deals the requests, one every so often, to the connections.
+fn deal(connections: &mut Vec<Connection>, requests: &[Bytes], every: Duration) -> Vec<Share> {
+    let mut shares: Vec<Share> = connections.drain(..).map(|connection| (connection, Vec::new())).collect();
+    let count = shares.len();
+    for (number, request) in requests.iter().enumerate() {
+        if let Some((_, share)) = shares.get_mut(number % count) {
+            share.push((LEAD + every * number as u32, request.clone()));
+        }
+    }
+    shares
+}
+
+/// Each request goes out when it is due, however long the one before it took: one that finds its connection still busy is
+/// timed from when it was due.
+fn spawn(shares: Vec<Share>, clock: &Arc<Clock>) -> JoinSet<Done> {
+    let mut set = JoinSet::new();
+    for (mut connection, share) in shares {
+        let clock = clock.clone();
         set.spawn(async move {
-            let mut answers = Vec::with_capacity(own.len());
-            for (number, request) in own {
-                let due = start + every * number as u32;
-                while now() < due {
+            let mut answers = Vec::with_capacity(share.len());
+            for (due, request) in share {
+                while clock.now() < due {
                     yield_now().await;
                 }
                 let answer = connection.call(&request).await?;
-                answers.push((answer.status, now().duration_since(due)));
+                answers.push((answer.status, clock.now() - due));
             }
-            Ok(answers)
+            Ok((connection, answers))
         });
     }
+    set
 }
 
 /// The processor time of one call of this kind, from the 64 addresses.
@@ -202,26 +257,26 @@ fn cost(load: &mut Load, server: &Child, keys: &Keys, kind: Kind) -> Result<f64>
     load.ns_per_request(server, From::Each, &requests, WARM_UP, status).context("a phase has left the minute")
 }
 
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
 /// Waits until a minute begins, and with it a new budget for each address.
 fn wait_for_a_minute() {
     const MINUTE: u64 = 60_000_000;
-    let end = now() + Duration::from_micros(MINUTE - micros() % MINUTE);
-    while now() < end {
-        park_timeout(end.duration_since(now()));
+    let end = instant() + Duration::from_micros(MINUTE - micros() % MINUTE);
+    while instant() < end {
+        park_timeout(end.duration_since(instant()));
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 fn print(pairs: &[Pair], shared: &Phase) -> Result<()> {
     println!(
-        "{HONEST_PER_S} honest HMAC queries a second, {} others from {CONNECTIONS} addresses, {} s a phase.\n",
+        "{HONEST_PER_S} honest HMAC queries a second, {} others from {CONNECTIONS} addresses, {} s of each kind.\n",
         HONEST_PER_S * OTHERS_FOR_EACH,
-        SPAN.as_secs()
+        TURN.as_secs() * TURNS as u64
     );
     println!(
         "| repetition | honest p50 and p99 beside forgeries, µs | beside pings, µs | p99, ratio | honest refused | forged: verified, refused unverified | forged beyond the budget, µs | ping, µs | ratio |"
@@ -238,29 +293,30 @@ fn print(pairs: &[Pair], shared: &Phase) -> Result<()> {
             ping.quantile(0.99),
             forged.quantile(0.99) / ping.quantile(0.99),
             forged.honest_refused + ping.honest_refused,
-            forged.count(400),
-            forged.count(429),
+            forged.verified,
+            forged.unverified,
             pair.forged_ns * 1e-3,
             pair.ping_ns * 1e-3,
             pair.forged_ns / pair.ping_ns,
         );
     }
-    let median = |of: &dyn Fn(&Pair) -> f64| {
-        let mut values: Vec<f64> = pairs.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-    };
-    let p99 = median(&|pair| pair.forged.quantile(0.99)) / median(&|pair| pair.ping.quantile(0.99));
-    let cost = median(&|pair| pair.forged_ns / pair.ping_ns);
+    let of_pairs = |of: &dyn Fn(&Pair) -> f64| median(pairs.iter().map(of).collect());
+    let [forged, ping] = [of_pairs(&|pair| pair.forged.quantile(0.99)), of_pairs(&|pair| pair.ping.quantile(0.99))];
+    let p99 = forged / ping;
+    let ratio = of_pairs(&|pair| pair.forged.quantile(0.99) / pair.ping.quantile(0.99));
+    let cost = of_pairs(&|pair| pair.forged_ns / pair.ping_ns);
+    let held_up: Duration = pairs.iter().map(|pair| pair.forged.held_up + pair.ping.held_up).sum();
+    println!("\nThis program was held up for {:.1} s in all; that is not in the times.", held_up.as_secs_f64());
     println!(
-        "\nMedian p99 beside forgeries ÷ beside pings: {p99:.2} ×. Forged call beyond the budget ÷ ping: {cost:.2} ×."
+        "Median p99 beside forgeries ÷ beside pings: {forged:.0} µs ÷ {ping:.0} µs = {p99:.2} ×; median of the ratios: {ratio:.2} ×."
     );
+    println!("Forged call beyond the budget ÷ ping: {cost:.2} ×.");
     println!(
         "All behind one address: {} honest calls, {} refused; forged: {} verified, {} refused unverified.",
         shared.times.len(),
         shared.honest_refused,
-        shared.count(400),
-        shared.count(429)
+        shared.verified,
+        shared.unverified
     );
     let refused = |pair: &Pair| pair.forged.honest_refused + pair.ping.honest_refused;
     let refused = pairs.iter().map(refused).sum::<usize>() + shared.honest_refused;

@@ -16,6 +16,7 @@
 
 mod case;
 mod child;
+mod clock;
 mod flood;
 mod floor;
 mod load;
@@ -44,6 +45,7 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["floor", rest @ ..] => floor::serve(rest),
+        ["awake"] => processor::stay_awake(),
         ["flood"] => flood::measure(),
         ["timing"] => timing::measure(),
         [] => measure(""),
