@@ -1,6 +1,7 @@
 //! The loop of the thread: wait, take a batch, commit, answer, look at some queries.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::thread::yield_now;
 use std::time::Duration;
 
 use latchkey_admission::ports::Clock;
@@ -57,10 +58,9 @@ pub(super) fn run(mut desk: Desk, queue: Receiver<Message>, queries: Waiting, cl
 fn serve(desk: &mut Desk, queue: &Receiver<Message>, queries: &Waiting, clock: &dyn Clock) -> Result<(), JournalError> {
     let mut may_sleep = true;
     loop {
-        let mut next = match desk.until_tick(clock.now()) {
-            _ if !may_sleep => no_wait(queue),
-            None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(wait) => queue.recv_timeout(Duration::from_micros(wait)),
+        let mut next = match no_wait(queue) {
+            Err(RecvTimeoutError::Timeout) if may_sleep => wait(desk, queue, clock),
+            next => next,
         };
         let mut on = true;
         for taken in 1..=BATCH {
@@ -83,6 +83,17 @@ fn serve(desk: &mut Desk, queue: &Receiver<Message>, queries: &Waiting, clock: &
         if !on {
             return Ok(());
         }
+    }
+}
+
+/// Waits for a message, or until the synthetic market is due.
+fn wait(desk: &Desk, queue: &Receiver<Message>, clock: &dyn Clock) -> Result<Message, RecvTimeoutError> {
+    // Who has more to ask may be waiting for this very processor. Once it has asked, nobody need wake this thread, and
+    // what it asked is answered at one stretch.
+    yield_now();
+    match desk.until_tick(clock.now()) {
+        None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        Some(wait) => queue.recv_timeout(Duration::from_micros(wait)),
     }
 }
 
