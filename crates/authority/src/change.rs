@@ -30,6 +30,9 @@ pub struct Change {
     pub notices: Vec<Notice>,
     /// The claim under which something was made; settled in the same transaction, or nothing is made.
     pub settled: Option<Settled>,
+    /// Whose [`crate::ports::ShelfKind::OF_SIGNED_IN`] goes in the same transaction: who is signed in as this account, or
+    /// began to be, is not any more.
+    pub signed_out: Option<AccountId>,
     /// When the change may be answered.
     pub answer_after: AnswerAfter,
     /// Which of exchange and live keys moves first.

@@ -96,6 +96,12 @@ impl Records {
         Ok(())
     }
 
+    fn remove_owner(&mut self, kind: ShelfKind, owner: AccountId) -> u64 {
+        let gone =
+            |(name, _): &(&str, [u8; 32]), item: &mut ShelfItem| *name == kind.name() && item.owner == Some(owner);
+        self.shelf.extract_if(.., gone).count() as u64
+    }
+
     fn write(&mut self, event: AuditEvent) -> u64 {
         self.revision += 1;
         self.audit.push((self.revision, event));
@@ -111,6 +117,11 @@ impl Records {
         }
         if let Some(settled) = &change.settled {
             self.settle(settled)?;
+        }
+        if let Some(owner) = change.signed_out {
+            for kind in ShelfKind::OF_SIGNED_IN {
+                self.remove_owner(kind, owner);
+            }
         }
         let at = change.audit.at;
         for notice in change.notices {
@@ -205,6 +216,14 @@ impl<T: InMemory> Notes for T {
         Ok(self.records().write(event))
     }
 
+    async fn note_end(&self, event: AuditEvent, kind: ShelfKind, items: &[[u8; 32]]) -> Result<u64, StoreError> {
+        let mut records = self.records();
+        for item in items {
+            records.shelf.remove(&(kind.name(), *item));
+        }
+        Ok(records.write(event))
+    }
+
     async fn notices(&self, account: AccountId, after: u64, limit: u32) -> Result<Vec<KeptNotice>, StoreError> {
         let records = self.records();
         let own = records.notices.iter().filter(|kept| kept.notice.account == account && kept.id > after);
@@ -288,9 +307,7 @@ impl<T: InMemory> Shelf for T {
     }
 
     async fn remove_owner(&self, kind: ShelfKind, owner: AccountId) -> Result<u64, StoreError> {
-        let gone =
-            |(name, _): &(&str, [u8; 32]), item: &mut ShelfItem| *name == kind.name() && item.owner == Some(owner);
-        Ok(self.records().shelf.extract_if(.., gone).count() as u64)
+        Ok(self.records().remove_owner(kind, owner))
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<u64, StoreError> {

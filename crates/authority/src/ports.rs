@@ -56,7 +56,7 @@ pub trait Store: Send + Sync {
     fn next_account_id(&self) -> impl Future<Output = Result<AccountId, StoreError>> + Send;
 
     /// Applies a change whole or not at all: checks every expected version, guard and claim, takes the next revision,
-    /// writes the records, the outbox and the audit record, and makes all of it durable.
+    /// writes the records, the outbox and the audit record, ends sessions, and makes all of it durable.
     fn commit(&self, change: Change) -> impl Future<Output = Result<Committed, StoreError>> + Send;
 }
 
@@ -88,6 +88,14 @@ pub trait Notes: Send + Sync {
     /// Writes an audit record of something that changed nothing: what was refused, a sign-in. It takes a revision
     /// of its own, which is the answer.
     fn note(&self, event: AuditEvent) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Writes an audit record and takes the items that it is about off the shelf: both or neither.
+    fn note_end(
+        &self,
+        event: AuditEvent,
+        kind: ShelfKind,
+        items: &[[u8; 32]],
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// The notices for `account` with a number above `after`, oldest first, at most `limit`.
     fn notices(

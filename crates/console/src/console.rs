@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::api::calls::{Exports, Reads};
 use crate::attempts::{self, Counter, Refused};
 use crate::cookie::Cookies;
-use crate::hashing::{For, Hashing};
+use crate::hashing::{For, Hashing, Turn};
 use crate::problem::{self, Problem};
 use crate::session::Signed;
 use crate::{Services, Settings};
@@ -32,7 +32,7 @@ pub(crate) struct Console<P> {
     pub(crate) passkeys: Passki,
     pub(crate) exports: Exports,
     pub(crate) reads: Reads,
-    hashing: Hashing,
+    pub(crate) hashing: Hashing,
 }
 
 impl<P: Ports + 'static> Console<P> {
@@ -119,9 +119,14 @@ impl<P: Ports + 'static> Console<P> {
     }
 
     /// Hashes a new password.
-    pub(crate) async fn hash_password(self: &Arc<Self>, whose: For, password: String) -> Result<String, Problem> {
+    async fn hash_password(self: &Arc<Self>, whose: For, password: String) -> Result<String, Problem> {
+        self.hash_password_in(self.hashing.turn(whose).await?, password).await
+    }
+
+    /// Hashes a new password in a turn that was taken before.
+    pub(crate) async fn hash_password_in(self: &Arc<Self>, turn: Turn, password: String) -> Result<String, Problem> {
         let (console, password) = (Arc::clone(self), Zeroizing::new(password));
-        let hashed = self.hashing.run(whose, move || {
+        let hashed = turn.run(move || {
             use latchkey_authority::ports::Secrets as _;
             password::hash(&password, &mut |bytes: &mut [u8]| console.secrets().random(bytes))
         });

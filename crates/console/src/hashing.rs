@@ -34,6 +34,12 @@ pub(crate) struct Hashing {
     there: Arc<Mutex<BTreeSet<For>>>,
 }
 
+/// The turn of one hash.
+pub(crate) struct Turn {
+    _place: Place,
+    _permit: OwnedSemaphorePermit,
+}
+
 /// A place of one hash, until it is dropped.
 struct Place {
     there: Arc<Mutex<BTreeSet<For>>>,
@@ -58,24 +64,23 @@ impl Hashing {
     /// Runs dear work off the threads that serve.
     ///
     /// # Errors
-    /// [`problem::TOO_MANY_ATTEMPTS`]: another one of the same is there. [`problem::UNAVAILABLE`]: too many wait.
+    /// Those of [`Hashing::turn`].
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         whose: For,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
+        self.turn(whose).await?.run(work).await
+    }
+
+    /// Waits for the turn of one hash. Who must not be refused later takes it first.
+    ///
+    /// # Errors
+    /// [`problem::TOO_MANY_ATTEMPTS`]: another one of the same is there. [`problem::UNAVAILABLE`]: too many wait.
+    pub(crate) async fn turn(&self, whose: For) -> Result<Turn, Problem> {
         let place = self.place(whose)?;
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| problem::UNAVAILABLE)?;
-        // Both go with the work, which ends even if whoever asked for it has gone.
-        let held = (place, permit);
-        let done = tokio::task::spawn_blocking(move || {
-            let _held = held;
-            work()
-        });
-        done.await.map_err(|error| {
-            tracing::error!(%error, "hashing failed");
-            problem::UNAVAILABLE.into()
-        })
+        Ok(Turn { _place: place, _permit: permit })
     }
 
     fn place(&self, whose: For) -> Result<Place, Problem> {
@@ -91,6 +96,21 @@ impl Hashing {
             return Err(Problem::from(problem::TOO_MANY_ATTEMPTS).detail(detail).retry_after(1));
         }
         Ok(Place { there: Arc::clone(&self.there), whose, _place: place })
+    }
+}
+
+impl Turn {
+    /// Runs the work that the turn is for, off the threads that serve.
+    pub(crate) async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+        let done = tokio::task::spawn_blocking(move || {
+            // The turn goes with the work, which ends even if whoever asked for it has gone.
+            let _turn = self;
+            work()
+        });
+        done.await.map_err(|error| {
+            tracing::error!(%error, "hashing failed");
+            problem::UNAVAILABLE.into()
+        })
     }
 }
 

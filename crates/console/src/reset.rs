@@ -137,6 +137,8 @@ pub(crate) async fn finish<P: Ports + 'static>(
     Input { value: given, .. }: Input<FinishReset>,
 ) -> Result<Response, Problem> {
     check_password(&given.password)?;
+    // Before all else: a server that is busy costs the owner neither an attempt nor the code.
+    let turn = console.hashing.turn(For::Source(source.counted())).await?;
     let (ports, now) = (console.authority().ports(), console.now());
     let token = Token::parse(&given.reset).ok_or(problem::CEREMONY_UNKNOWN)?;
     let reserved = attempts::reserve(ports, Counter::Password(source.counted()), now).await?;
@@ -156,15 +158,12 @@ pub(crate) async fn finish<P: Ports + 'static>(
         return Err(factor::refused());
     };
     reserved.right(ports, now).await?;
-    let hash = PasswordHash::new(console.hash_password(For::Source(source.counted()), given.password).await?);
+    let hash = PasswordHash::new(console.hash_password_in(turn, given.password).await?);
     // Nobody is signed in: the record says by which proof the owner was known.
     let proof = StepUp::proven([0; 32], FactorSet::EMPTY.with(Factor::EmailCode), now);
     let caller = Caller { account, from: source.address(), via: Via::SentCode, step_up: Some(proof), claim: None };
     console.authority().change_password(&caller, account, hash, now).await?;
     console.shelf().take(ShelfKind::Ceremony, token.key(), now).await?;
-    for kind in ShelfKind::OF_SIGNED_IN {
-        console.shelf().remove_owner(kind, account).await?;
-    }
     Ok(done())
 }
 

@@ -108,6 +108,7 @@ pub fn create_account(
         },
         notices: Vec::new(),
         settled: caller.claim.map(|claim| Settled { claim, made: Made::Account(id) }),
+        signed_out: None,
         accounts: vec![Write { record: account, expected: None }],
         keys: Vec::new(),
         guards: master.map(|master| Guard { account: master.id, version: master.version }).into_iter().collect(),

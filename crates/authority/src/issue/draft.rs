@@ -19,6 +19,7 @@ pub(super) struct Draft<'a> {
     keys: Vec<Edit<'a>>,
     effects: Vec<Effect>,
     notices: Vec<Notice>,
+    signs_out: bool,
 }
 
 /// One key of a change, with the account that it belongs to.
@@ -30,7 +31,7 @@ struct Edit<'a> {
 
 impl<'a> Draft<'a> {
     pub(super) const fn new(case: Case<'a>) -> Self {
-        Self { case, account: None, keys: Vec::new(), effects: Vec::new(), notices: Vec::new() }
+        Self { case, account: None, keys: Vec::new(), effects: Vec::new(), notices: Vec::new(), signs_out: false }
     }
 
     /// Sets what the account shall be; without it only its version moves.
@@ -67,6 +68,12 @@ impl<'a> Draft<'a> {
     pub(super) fn tell(mut self, kind: NoticeKind, key: Option<KeyId>, text: impl Into<String>) -> Self {
         let of = self.case.loaded;
         self.notices.extend(notices(of, kind, key, &text.into()));
+        self
+    }
+
+    /// Ends every session of the account, if `so`.
+    pub(super) fn sign_out(mut self, so: bool) -> Self {
+        self.signs_out = so;
         self
     }
 
@@ -124,6 +131,7 @@ impl<'a> Draft<'a> {
             },
             notices: self.notices,
             settled,
+            signed_out: self.signs_out.then_some(stored.id),
             answer_after,
             direction,
         }

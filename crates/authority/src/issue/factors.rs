@@ -54,6 +54,7 @@ pub fn change_factors(case: Case<'_>, change: &FactorChange, subs: &[Loaded]) ->
     };
     case.confirm(kind, asked(change))?;
     let draft = Draft::new(case).account(account).tell(NoticeKind::Factors, None, what);
+    let draft = draft.sign_out(matches!(change, FactorChange::SetPassword(_)));
     Ok(draft.finish(action, AnswerAfter::Local, Direction::Widening))
 }
 
@@ -173,5 +174,5 @@ pub fn reset_factors(case: Case<'_>) -> Result<Change, Refusal> {
         until.as_millis()
     );
     let draft = Draft::new(case).account(account).tell(NoticeKind::Factors, None, text);
-    Ok(narrowing(draft, Action::FactorsReset))
+    Ok(narrowing(draft.sign_out(true), Action::FactorsReset))
 }

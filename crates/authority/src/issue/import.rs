@@ -139,6 +139,7 @@ impl Batch {
             audit,
             notices: self.notices,
             settled: None,
+            signed_out: None,
             answer_after: AnswerAfter::Local,
             direction: Direction::Widening,
         }

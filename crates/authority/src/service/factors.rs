@@ -5,7 +5,7 @@ use crate::account::{Passkey, PasswordHash, RecoveryCode, Sealed};
 use crate::caller::{Caller, Via};
 use crate::change::Action;
 use crate::issue::{self, FactorChange};
-use crate::ports::{Ports, Shelf as _, ShelfKind};
+use crate::ports::Ports;
 use latchkey_protocol::{AccountId, Timestamp};
 
 impl<P: Ports> Authority<P> {
@@ -75,7 +75,7 @@ impl<P: Ports> Authority<P> {
         self.change_factors(caller, account, change, Action::RecoveryCodesMade, now).await
     }
 
-    /// Changes the password.
+    /// Changes the password. Whoever is signed in as the owner, or began to, is not any more.
     ///
     /// # Errors
     /// [`AuthorityError`]; see [`issue::change_factors`].
@@ -130,10 +130,6 @@ impl<P: Ports> Authority<P> {
         now: Timestamp,
     ) -> Result<(), AuthorityError> {
         let ask = Ask { caller, account, key: None, action: Action::FactorsReset, reach: Reach::Account, now };
-        self.change(ask, |case, _| issue::reset_factors(case).map(Some)).await?;
-        for kind in ShelfKind::OF_SIGNED_IN {
-            self.ports.shelf().remove_owner(kind, account).await.map_err(AuthorityError::Store)?;
-        }
-        Ok(())
+        self.change(ask, |case, _| issue::reset_factors(case).map(Some)).await.map(drop)
     }
 }

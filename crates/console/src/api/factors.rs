@@ -322,6 +322,7 @@ pub(crate) async fn change_password<P: Ports + 'static>(
     let hash = console.hash_password_again(&caller, given.password, drawn).await?;
     let changed = console.authority().change_password(&caller, signed.account, hash.clone(), console.now()).await;
     console.settled_with(&signed, changed, Some(hash.expose())).await?;
-    console.end_other_sessions(&signed).await?;
+    // The change ended every session, this one too.
+    console.keep(&signed.token, &signed.session).await?;
     Ok(done())
 }

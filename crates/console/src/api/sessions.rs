@@ -123,15 +123,6 @@ pub(crate) async fn revoke_all<P: Ports + 'static>(
 }
 
 impl<P: Ports + 'static> Console<P> {
-    /// Ends every session of the account but the one that asks, and what other sessions began.
-    pub(crate) async fn end_other_sessions(&self, signed: &Signed) -> Result<(), Problem> {
-        let shelf = self.shelf();
-        for kind in ShelfKind::OF_SIGNED_IN {
-            shelf.remove_owner(kind, signed.account).await?;
-        }
-        self.keep(&signed.token, &signed.session).await
-    }
-
     /// The answer with the session's cookies removed.
     pub(crate) fn without_cookies(&self, signed: &Signed, mut response: Response) -> Response {
         if signed.session.transport == Transport::Cookie {

@@ -77,7 +77,9 @@ pub(crate) async fn create(
     let hash = sha256(token.expose().as_bytes());
     let kept = KeptToken { name: name.to_owned(), scopes, made_by: operator.name.clone(), made: now };
     let value = serde_json::to_vec(&kept).map_err(|error| Problem::failed(&error.into()))?;
-    note(&ops, &operator, Action::OperatorTokenMade, Vec::new(), vec![summary(&hash, &kept, expires)]).await?;
+    let after = vec![summary(&hash, &kept, expires)];
+    let event = AuditEvent { after, ..operator.event(Action::OperatorTokenMade, AccountId(0), now) };
+    ops.house.store().note(event).await?;
     ops.house.store().put(ShelfKind::OperatorToken, hash, None, &value, now, expires).await?;
     let mut view = view(&hash, &kept, expires);
     if let Some(object) = view.as_object_mut() {
@@ -112,11 +114,9 @@ pub(crate) async fn revoke(
         done += 1;
     }
     let before = ending.iter().map(|(hash, kept, expires)| summary(hash, kept, *expires)).collect();
-    note(&ops, &operator, Action::OperatorTokenRevoked, before, Vec::new()).await?;
-    // Those that were made go first: should this end half-way, the maker is still there to be revoked again.
-    for (hash, ..) in ending.iter().rev() {
-        ops.house.store().take(ShelfKind::OperatorToken, *hash, ops.now()).await?;
-    }
+    let event = AuditEvent { before, ..operator.event(Action::OperatorTokenRevoked, AccountId(0), ops.now()) };
+    let tokens: Vec<_> = ending.iter().map(|(hash, ..)| *hash).collect();
+    ops.house.store().note_end(event, ShelfKind::OperatorToken, &tokens).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -154,19 +154,6 @@ fn view(hash: &[u8; 32], kept: &KeptToken, expires: Timestamp) -> Value {
         "made": kept.made.as_millis(),
         "expires": expires.as_millis(),
     })
-}
-
-/// Writes down what is done; it belongs to no account.
-async fn note(
-    ops: &Ops,
-    operator: &Operator,
-    action: Action,
-    before: Vec<AuditState>,
-    after: Vec<AuditState>,
-) -> Result<(), Problem> {
-    let event = AuditEvent { before, after, ..operator.event(action, AccountId(0), ops.now()) };
-    ops.house.store().note(event).await?;
-    Ok(())
 }
 
 #[cfg(test)]

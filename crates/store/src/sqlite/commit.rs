@@ -11,7 +11,7 @@ use sqlx::Connection as _;
 use sqlx::error::ErrorKind;
 use sqlx::sqlite::SqliteConnection;
 
-use super::{StoreId, audit, notes, read, signed, unavailable, unreadable, unsigned};
+use super::{StoreId, audit, notes, read, shelf, signed, unavailable, unreadable, unsigned};
 
 pub(super) async fn commit(
     store: StoreId,
@@ -46,6 +46,11 @@ pub(super) async fn commit(
     }
     if let Some(settled) = &change.settled {
         settle(&mut transaction, settled).await?;
+    }
+    if let Some(owner) = change.signed_out {
+        for kind in ShelfKind::OF_SIGNED_IN {
+            shelf::remove_owner(&mut transaction, kind, owner).await?;
+        }
     }
     audit::append(store, &mut transaction, revision, &change.audit).await?;
     transaction.commit().await.map_err(unavailable)?;

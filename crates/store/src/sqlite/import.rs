@@ -66,6 +66,7 @@ impl SqliteStore {
             audit,
             notices: Vec::new(),
             settled: None,
+            signed_out: None,
             answer_after: AnswerAfter::Local,
             direction: Direction::Widening,
         })

@@ -1,12 +1,12 @@
 //! Audit records without a change, and what owners are told.
 
 use latchkey_authority::change::{AuditEvent, Notice};
-use latchkey_authority::ports::{KeptNotice, Notes, StoreError};
+use latchkey_authority::ports::{KeptNotice, Notes, ShelfKind, StoreError};
 use latchkey_protocol::{AccountId, Timestamp};
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 
-use super::{SqliteStore, audit, commit, signed, unavailable, unreadable, unsigned};
+use super::{SqliteStore, audit, commit, shelf, signed, unavailable, unreadable, unsigned};
 
 /// The columns of a notice, as [`kept`] reads them.
 type Raw = (i64, i64, Vec<u8>, bool);
@@ -16,6 +16,18 @@ impl Notes for SqliteStore {
         let mut writer = self.writer.lock().await?;
         let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)?;
         let revision = commit::next_revision(&mut transaction).await?;
+        audit::append(self.id, &mut transaction, revision, &event).await?;
+        transaction.commit().await.map_err(unavailable)?;
+        unsigned(revision)
+    }
+
+    async fn note_end(&self, event: AuditEvent, kind: ShelfKind, items: &[[u8; 32]]) -> Result<u64, StoreError> {
+        let mut writer = self.writer.lock().await?;
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)?;
+        let revision = commit::next_revision(&mut transaction).await?;
+        for item in items {
+            shelf::remove(&mut transaction, kind, *item).await?;
+        }
         audit::append(self.id, &mut transaction, revision, &event).await?;
         transaction.commit().await.map_err(unavailable)?;
         unsigned(revision)

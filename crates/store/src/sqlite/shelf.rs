@@ -4,6 +4,7 @@
 
 use latchkey_authority::ports::{Shelf, ShelfItem, ShelfKind, StoreError};
 use latchkey_protocol::{AccountId, Timestamp};
+use sqlx::sqlite::SqliteConnection;
 
 use super::{SqliteStore, signed, unavailable, unreadable, unsigned};
 
@@ -117,13 +118,7 @@ impl Shelf for SqliteStore {
 
     async fn remove_owner(&self, kind: ShelfKind, owner: AccountId) -> Result<u64, StoreError> {
         let mut writer = self.writer.lock().await?;
-        let done = sqlx::query("DELETE FROM shelf WHERE kind = ? AND owner = ?")
-            .bind(kind.name())
-            .bind(owner.0)
-            .execute(&mut *writer)
-            .await
-            .map_err(unavailable)?;
-        Ok(done.rows_affected())
+        remove_owner(&mut writer, kind, owner).await
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<u64, StoreError> {
@@ -135,6 +130,32 @@ impl Shelf for SqliteStore {
             .map_err(unavailable)?;
         Ok(done.rows_affected())
     }
+}
+
+/// Takes every item of a kind that belongs to `owner`; how many they were.
+pub(super) async fn remove_owner(
+    connection: &mut SqliteConnection,
+    kind: ShelfKind,
+    owner: AccountId,
+) -> Result<u64, StoreError> {
+    let done = sqlx::query("DELETE FROM shelf WHERE kind = ? AND owner = ?")
+        .bind(kind.name())
+        .bind(owner.0)
+        .execute(connection)
+        .await
+        .map_err(unavailable)?;
+    Ok(done.rows_affected())
+}
+
+/// Takes an item away.
+pub(super) async fn remove(
+    connection: &mut SqliteConnection,
+    kind: ShelfKind,
+    key: [u8; 32],
+) -> Result<(), StoreError> {
+    let gone = sqlx::query("DELETE FROM shelf WHERE kind = ? AND key = ?").bind(kind.name()).bind(key.as_slice());
+    gone.execute(connection).await.map_err(unavailable)?;
+    Ok(())
 }
 
 fn item((key, owner, value, version, expires): Raw) -> Result<ShelfItem, StoreError> {

@@ -42,6 +42,7 @@ fn whole() -> Change {
     change.notices.push(Notice { account: AccountId(1), kind: NoticeKind::KeyEnded, key: Some(KeyId(7)), text });
     let owner = AccountId(1);
     let claim = Claim { name: CLAIM, version: 1, request: [5; 32], kept_until: NOW.plus_millis(86_400_000) };
+    change.signed_out = Some(owner);
     change.settled = Some(Settled { claim, made: Made::Key(KeyId(9)) });
     with_effect(with_effect(change, Effect::LeaveSpecialMode { owner }), Effect::CancelEverything { owner })
 }
@@ -52,6 +53,12 @@ async fn base(folder: &Path) {
     store.commit(with_key(with_key(first, key(7, 1), None), key(8, 1), None)).await.unwrap();
     let kind = ShelfKind::Idempotency;
     assert!(store.put(kind, CLAIM, None, b"claimed", NOW, NOW.plus_millis(120_000)).await.unwrap());
+    for kind in ShelfKind::OF_SIGNED_IN {
+        for owner in [1, 2] {
+            let put = store.put(kind, [owner; 32], Some(AccountId(owner.into())), b"", NOW, NOW.plus_millis(120_000));
+            assert!(put.await.unwrap());
+        }
+    }
     store.close().await.unwrap();
 }
 
@@ -67,6 +74,9 @@ async fn everything(folder: &Path) -> String {
     }
     shown.push(format!("{:?}", store.unsent_notices(NOW, 10).await.unwrap()));
     shown.push(format!("{:?}", store.get(ShelfKind::Idempotency, CLAIM, NOW).await.unwrap().map(|item| item.value)));
+    for kind in ShelfKind::OF_SIGNED_IN {
+        shown.push(format!("{:?}", store.list(kind, None, NOW, 10).await.unwrap()));
+    }
     shown.push(format!("{tail:?} {:?}", store.pending_effects(10).await.unwrap()));
     store.close().await.unwrap();
     shown.join("\n")
@@ -125,6 +135,9 @@ async fn a_change_killed_after_any_of_its_statements_is_whole_or_not_there() {
         fs::remove_dir_all(&folder).unwrap();
     };
     assert_ne!(before, after);
+    let items = |all: &str, owner: &str| all.matches(&format!("ShelfItem(Some(AccountId({owner}))")).count();
+    assert_eq!((items(&before, "1"), items(&after, "1")), (3, 0), "sessions end with it");
+    assert_eq!((items(&before, "2"), items(&after, "2")), (3, 3), "those of another do not");
     assert!(with.iter().all(|left| *left == after), "a part of the change is there");
     assert!(without >= 12 && !with.is_empty(), "{without} ends before the commit and {} behind it", with.len());
 }

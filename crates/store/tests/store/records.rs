@@ -81,6 +81,7 @@ pub(crate) fn change(account: i64) -> Change {
         },
         notices: Vec::new(),
         settled: None,
+        signed_out: None,
         answer_after: AnswerAfter::Local,
         direction: Direction::Widening,
     }

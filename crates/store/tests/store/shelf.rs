@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use latchkey_authority::ports::{Shelf as _, ShelfKind};
+use latchkey_authority::ports::{Notes as _, Shelf as _, ShelfKind};
 use latchkey_protocol::{AccountId, Timestamp};
 use latchkey_store::sqlite::SqliteStore;
 
-use crate::records::{NOW, open};
+use crate::records::{NOW, change, open};
 
 const OWNER: Option<AccountId> = Some(AccountId(1));
 
@@ -109,4 +109,19 @@ async fn items_are_listed_newest_first_and_removed_by_owner_and_by_time() {
     assert_eq!(store.remove_owner(kind, AccountId(1)).await.unwrap(), 2);
     assert_eq!(names(None, NOW, 9).await, [9], "another's stay");
     assert!(store.get(ShelfKind::Mailbox, [1; 32], NOW).await.unwrap().is_some(), "other kinds stay");
+}
+
+#[tokio::test]
+async fn what_a_record_ends_goes_with_the_record() {
+    let scratch = tempfile::tempdir().unwrap();
+    let store = open(scratch.path()).await;
+    let kind = ShelfKind::OperatorToken;
+    for name in 1..=3 {
+        put(&store, kind, name, NOW).await;
+        put(&store, ShelfKind::Session, name, NOW).await;
+    }
+    let first = store.note(change(1).audit).await.unwrap();
+    assert_eq!(store.note_end(change(1).audit, kind, &[[1; 32], [3; 32], [7; 32]]).await.unwrap(), first + 1);
+    let left = async |kind| store.list(kind, None, NOW, 9).await.unwrap().len();
+    assert_eq!((left(kind).await, left(ShelfKind::Session).await), (1, 3));
 }
