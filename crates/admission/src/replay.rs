@@ -96,7 +96,9 @@ pub(crate) struct Mark {
     row: &'static Endpoint,
     /// The path as sent, where it is not the row's own.
     path: Option<Box<str>>,
-    until: Timestamp,
+    /// The latest end of a window that the signature came with: who signs the same bytes cannot choose it, but a mark must
+    /// not depend on that.
+    until_us: AtomicI64,
     state: AtomicU8,
 }
 
@@ -280,6 +282,7 @@ impl Share {
                 }
             }
         };
+        mark.until_us.fetch_max(until.as_micros(), Ordering::AcqRel);
         if !mark.is_at(place) {
             mark.state.fetch_or(ELSEWHERE, Ordering::AcqRel);
         }
@@ -328,7 +331,7 @@ impl Share {
 impl Mark {
     fn new(Place { row, path }: Place<'_>, until: Timestamp) -> Self {
         let path = (path != row.path).then(|| path.into());
-        Self { row, path, until, state: AtomicU8::new(0) }
+        Self { row, path, until_us: AtomicI64::new(until.as_micros()), state: AtomicU8::new(0) }
     }
 
     fn is_at(&self, Place { row, path }: Place<'_>) -> bool {
@@ -337,7 +340,7 @@ impl Mark {
     }
 
     fn is_past(&self, now: Timestamp) -> bool {
-        self.until.plus_micros(LINGER_US) < now
+        Timestamp::from_micros(self.until_us.load(Ordering::Acquire)).plus_micros(LINGER_US) < now
     }
 }
 

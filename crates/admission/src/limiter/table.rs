@@ -3,13 +3,13 @@
 //! A slot is taken out only after it was closed, in one step with the check that its time is over; who still holds
 //! it finds it closed and asks again. So no count is ever lost to a clean-up.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use latchkey_protocol::limits::Window;
 use latchkey_protocol::{AccountId, KeyId, Timestamp};
-use papaya::HashMap;
+use papaya::{HashMap, HashMapRef, LocalGuard};
 
 use super::counter::number;
 use super::figures::TableFigures;
@@ -18,6 +18,9 @@ use crate::call::neighborhood;
 
 /// How many slots those share who find no place of their own.
 pub(super) const SHARED: usize = 256;
+
+/// One more place for so many of a table is given out while the table is tidied.
+pub(super) const PLACES_PER_SPARE: usize = 16;
 
 /// What a table holds for a subject.
 pub(super) trait Slot: Default + Send + Sync {
@@ -83,7 +86,7 @@ pub(super) struct Table<K, V> {
     window: Window,
     /// Chooses, with their names, the slots of those who share: unknown to callers, so that nobody can aim at another.
     seed: u64,
-    /// About how many there are: exact but for the slots that are made at this moment.
+    /// Places that are taken: by the slots, and by those that are about to be made.
     kept: AtomicUsize,
     /// The five minutes of the last clean-up. Only once in each, so that who shares a slot shares it until the longest
     /// window has turned, and cannot use two limits in one. The lowest bit says that it is under way.
@@ -118,25 +121,27 @@ impl<K: Subject, V: Slot> Table<K, V> {
     /// told whether the slot is the subject's own; it answers `None` when it finds the slot closed.
     pub(super) fn slot<R>(&self, key: K, now: Timestamp, with: impl Fn(&V, bool) -> Option<R>) -> Option<R> {
         let slots = self.slots.pin();
-        let mut had_place = false;
         loop {
+            let mut has_place = false;
             if let Some(slot) = slots.get(&key) {
                 if let Some(result) = with(slot, true) {
                     return Some(result);
                 }
-                // Closed: it goes, by this hand or another's, and leaves its place to the next one of this name.
-                let _ = slots.remove_if(&key, |_, slot| slot.is_closed());
-                had_place = true;
+                // Closed: whoever takes it out has its place.
+                has_place = take_closed(&slots, &key);
             }
-            if !had_place {
-                if !self.has_room(now) {
-                    self.crowded.fetch_add(1, Ordering::Relaxed);
-                    return self.shared_slot(&key).and_then(|slot| with(slot, false));
+            if !has_place && !self.take_place(now) {
+                self.crowded.fetch_add(1, Ordering::Relaxed);
+                return self.shared_slot(&key).and_then(|slot| with(slot, false));
+            }
+            match slots.try_insert(key.clone(), V::default()) {
+                Ok(slot) => {
+                    if let Some(result) = with(slot, true) {
+                        return Some(result);
+                    }
                 }
-                self.kept.fetch_add(1, Ordering::Relaxed);
-            }
-            if let Some(result) = with(slots.get_or_insert_with(key.clone(), V::default), true) {
-                return Some(result);
+                // Another call of this subject was quicker.
+                Err(_) => self.leave_place(),
             }
         }
     }
@@ -156,9 +161,8 @@ impl<K: Subject, V: Slot> Table<K, V> {
 
     /// Puts a slot from before in its place.
     pub(super) fn restore(&self, key: K, slot: V) {
-        if self.kept.load(Ordering::Relaxed) < self.max {
-            self.kept.fetch_add(1, Ordering::Relaxed);
-            self.slots.pin().insert(key, slot);
+        if self.take_place_below(self.max) && self.slots.pin().insert(key, slot).is_some() {
+            self.leave_place();
         }
     }
 
@@ -167,25 +171,42 @@ impl<K: Subject, V: Slot> Table<K, V> {
         self.slots.pin().iter().for_each(|(key, slot)| visit(key, slot));
     }
 
-    /// Whether one more slot may be made; makes room first when the table is full, at most once in five minutes.
-    fn has_room(&self, now: Timestamp) -> bool {
-        if self.kept.load(Ordering::Relaxed) < self.max {
+    /// Takes a place for one more slot; makes room first when the table is full, at most once in five minutes.
+    fn take_place(&self, now: Timestamp) -> bool {
+        if self.take_place_below(self.max) {
             return true;
         }
         let done = u64::from(number(FIVE_MINUTES, now)) << 1;
         let begin = |swept: u64| (swept < done).then_some(done | 1);
         match self.swept.fetch_update(Ordering::AcqRel, Ordering::Acquire, begin) {
             Ok(_) => {
-                let slots = self.slots.pin();
-                slots.retain(|_, slot| !slot.close(self.window, now));
-                self.kept.store(slots.len(), Ordering::Relaxed);
+                self.tidy(now);
                 self.swept.store(done, Ordering::Release);
+                self.take_place_below(self.max)
             }
             // Another hand is at it: whoever comes meanwhile may be one whose own slot has just gone.
-            Err(swept) if swept & 1 == 1 => return true,
-            Err(_) => {}
+            Err(swept) if swept & 1 == 1 => self.take_place_below(self.max + self.max.div_ceil(PLACES_PER_SPARE)),
+            Err(_) => self.take_place_below(self.max),
         }
-        self.kept.load(Ordering::Relaxed) < self.max
+    }
+
+    fn take_place_below(&self, max: usize) -> bool {
+        let free = |kept: usize| (kept < max).then_some(kept + 1);
+        self.kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free).is_ok()
+    }
+
+    fn leave_place(&self) {
+        self.kept.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Takes out every slot in which nothing counts at `now` any more.
+    fn tidy(&self, now: Timestamp) {
+        let slots = self.slots.pin();
+        for (key, slot) in &slots {
+            if slot.close(self.window, now) && take_closed(&slots, key) {
+                self.leave_place();
+            }
+        }
     }
 
     fn shared_slot(&self, key: &K) -> Option<&V> {
@@ -199,4 +220,9 @@ impl<K: Subject, V: Slot> Table<K, V> {
     pub(super) fn figures(&self, name: &'static str) -> TableFigures {
         TableFigures { name, kept: self.slots.len(), max: self.max, crowded: self.crowded.load(Ordering::Relaxed) }
     }
+}
+
+/// Takes out the slot of `key` if it is closed: of several hands at once, one does.
+fn take_closed<K: Subject, V: Slot>(slots: &HashMapRef<'_, K, V, RandomState, LocalGuard<'_>>, key: &K) -> bool {
+    matches!(slots.remove_if(key, |_, slot| slot.is_closed()), Ok(Some(_)))
 }

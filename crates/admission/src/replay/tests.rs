@@ -173,6 +173,18 @@ fn a_signature_is_kept_until_its_window_is_over_for_everyone() {
 }
 
 #[test]
+fn a_signature_that_comes_with_two_windows_is_kept_for_the_longer_one() {
+    for windows in [[5000, 9000], [9000, 5000]] {
+        let share = share(10);
+        let [first, second] = windows.map(|window| NOW.plus_millis(window));
+        assert_eq!(call(&share, id(1), order(), first, NOW), Ok(()));
+        let used = Err(Reason::SignatureUsed { order: true });
+        assert_eq!(call(&share, id(1), order(), second, NOW), used);
+        assert_eq!(call(&share, id(1), order(), second, NOW.plus_millis(8999)), used);
+    }
+}
+
+#[test]
 fn keys_share_a_memory_when_account_and_verifying_key_are_the_same() {
     let replay = Replay::new(Settings { share_max: 10, since: NOW, seed: 7 });
     let share = |account, letter| replay.share(AccountId(account), &hmac(letter));
