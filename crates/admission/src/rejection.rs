@@ -204,6 +204,10 @@ impl Rejection {
             Reason::FieldEmpty(name) => code::PARAMETER_EMPTY.with([*name]),
             Reason::FieldIllegal { name, range } => code::ILLEGAL_CHARS_IN.with([*name, *range]),
             Reason::FieldNotRequired(name) => code::PARAMETER_NOT_REQUIRED.with([*name]),
+            // These are found out by what the key is, or is set to: nobody learns that without signing.
+            Reason::Message(MessageSignatureError::Algorithm | MessageSignatureError::FieldAbsent) => {
+                code::INVALID_SIGNATURE.plain()
+            }
             Reason::Message(error) => code::MESSAGE_SIGNATURE_UNUSABLE.with([error.to_string()]),
             Reason::RecvWindowTooLarge { max_ms } => match family {
                 Family::Sapi => code::BAD_RECV_WINDOW.with([max_ms.to_string()]),

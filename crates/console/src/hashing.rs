@@ -1,11 +1,12 @@
 //! Passwords are dear to hash: each takes 19 MiB and some tens of milliseconds. So a few are hashed at a time, a bounded
-//! number waits, and nobody has more than one there: neither an account nor a source keeps the others from signing in.
+//! number waits, and nobody has more than one there, nor a neighborhood more than a few: neither an account nor a source
+//! keeps the others from signing in.
 
 use core::net::IpAddr;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use latchkey_admission::call::limited_address;
+use latchkey_admission::call::{limited_address, neighborhood};
 use latchkey_protocol::AccountId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -15,6 +16,8 @@ use crate::problem::{self, Problem};
 const AT_A_TIME: usize = 2;
 /// How many are hashed or wait for that.
 const PLACES: usize = 32;
+/// How many of them are of one neighborhood.
+const NEIGHBORS: usize = 8;
 /// When to come again, in seconds, after there was no place.
 const AGAIN_S: u64 = 2;
 
@@ -91,12 +94,25 @@ impl Hashing {
         let full =
             |_| Problem::from(problem::UNAVAILABLE).detail("too many passwords are checked now").retry_after(AGAIN_S);
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(full)?;
-        if !self.there.lock().unwrap_or_else(PoisonError::into_inner).insert(whose) {
-            let detail = "another password of yours is being checked";
+        let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
+        if are_many(&there, whose) || !there.insert(whose) {
+            drop(there);
+            let detail = "too many passwords of yours, or of your neighbors, are being checked";
             return Err(Problem::from(problem::TOO_MANY_ATTEMPTS).detail(detail).retry_after(1));
         }
+        drop(there);
         Ok(Place { there: Arc::clone(&self.there), whose, _place: place })
     }
+}
+
+/// Whether the neighborhood of a source has all its places.
+fn are_many(there: &BTreeSet<For>, whose: For) -> bool {
+    let near = |whose: For| match whose {
+        For::Source(source) => Some(neighborhood(source)),
+        For::Account(_) => None,
+    };
+    let own = near(whose);
+    own.is_some() && there.iter().filter(|other| near(**other) == own).count() >= NEIGHBORS
 }
 
 impl Turn {
@@ -130,6 +146,18 @@ mod tests {
         assert_eq!(refused(source("2001:db8::2")), Some("too-many-attempts"), "the same /64");
         assert_eq!((refused(For::Account(AccountId(2))), refused(source("192.0.2.1"))), (None, None));
         drop(account);
+        assert_eq!(refused(For::Account(AccountId(1))), None);
+    }
+
+    #[test]
+    fn a_neighborhood_has_a_few_places() {
+        let hashing = Hashing::default();
+        let source = |site: u16| For::Source(IpAddr::from([0x2001, 0xdb8, 0, site, 0, 0, 0, 1]));
+        let taken: Vec<_> = (0..8).map(|site| hashing.place(source(site)).ok()).collect();
+        assert!(taken.iter().all(Option::is_some));
+        let refused = |whose| hashing.place(whose).err().map(|problem| problem.row().name);
+        assert_eq!(refused(source(8)), Some("too-many-attempts"), "the same /48");
+        assert_eq!(refused(For::Source(IpAddr::from([0x2001, 0xdb8, 1, 0, 0, 0, 0, 1]))), None);
         assert_eq!(refused(For::Account(AccountId(1))), None);
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use latchkey_authority::account::{Account, PasswordHash};
+use latchkey_authority::account::PasswordHash;
 use latchkey_authority::caller::{Caller, Via};
 use latchkey_authority::change::{Action, Outcome};
 use latchkey_authority::ports::{Ports, Shelf, ShelfKind};
@@ -81,30 +81,44 @@ pub(crate) async fn begin<P: Ports + 'static>(
     let (ports, now) = (console.authority().ports(), console.now());
     // Never taken back: letters are what is limited.
     drop(attempts::reserve(ports, Counter::Asked(source.counted()), now).await?);
-    let account = find(&console, &asked.email).await?;
     let token = Token::draw(console.secrets());
-    let mut reset = Reset { account: account.as_ref().map(|account| account.id), code: SentCode::default() };
+    let mut reset = Reset { account: None, code: SentCode::default() };
     let code = reset.code.next(console.secrets(), &token, now).ok_or(problem::UNAVAILABLE)?;
     let expires = now.plus_millis(LIFE_MS);
     // Of nobody: what strangers ask for takes no room from the ceremonies of the owner.
     console.shelf().put(ShelfKind::Ceremony, token.key(), None, &encode(&reset), now, expires).await?;
-    if let Some(account) = account {
-        // Not awaited: the time of the answer must not tell that there is an account.
-        tokio::spawn(send(Arc::clone(&console), account, token.clone(), code));
-    }
     let begun = ResetBegun { reset: token.expose().to_owned(), expires: expires.as_millis() };
+    // Not awaited: the time of the answer must not tell that there is an account.
+    tokio::spawn(async move {
+        if let Err(problem) = send(&console, &asked.email, &token, code).await {
+            tracing::error!(problem = problem.row().name, "a code could not be sent");
+        }
+    });
     Ok(answer(StatusCode::ACCEPTED, &begun))
 }
 
-async fn send<P: Ports + 'static>(console: Arc<Console<P>>, account: Account, token: Token, code: String) {
-    let Some(mail) = &console.services.mail else { return };
+/// Sends the code to the account of the address. Until then the reset is for nobody, and no code fits it.
+async fn send<P: Ports + 'static>(
+    console: &Console<P>,
+    email: &str,
+    token: &Token,
+    code: String,
+) -> Result<(), Problem> {
+    let Some(mail) = &console.services.mail else { return Ok(()) };
+    let Some(account) = find(console, email).await? else { return Ok(()) };
     if attempts::reserve(console.authority().ports(), Counter::Reset(account.id), console.now()).await.is_err() {
         tracing::info!("no code was sent: this owner got many already");
-        // Nobody has the code, so nobody but a guesser could show it.
-        if let Err(problem) = withdraw(&console, &token).await {
-            tracing::error!(problem = problem.row().name, "a code that was not sent could not be withdrawn");
+        return Ok(());
+    }
+    loop {
+        let Some(item) = console.shelf().get(ShelfKind::Ceremony, token.key(), console.now()).await? else {
+            return Ok(());
+        };
+        let mut reset: Reset = serde_json::from_slice(&item.value).map_err(|_| problem::CEREMONY_UNKNOWN)?;
+        reset.account = Some(account.id);
+        if console.replace(ShelfKind::Ceremony, token, &item, &encode(&reset)).await? {
+            break;
         }
-        return;
     }
     let text = format!(
         "Your code is {code}\n\nIt lets you choose a new password and is good for ten minutes.\nIf you did not ask for it, \
@@ -113,20 +127,7 @@ async fn send<P: Ports + 'static>(console: Arc<Console<P>>, account: Account, to
     if let Err(error) = mail.send(&account.email, "Choose your password", &text).await {
         tracing::error!(error = error.0.to_string(), "a code could not be sent");
     }
-}
-
-/// Makes a reset one for nobody: it answers as before, and no code fits it.
-async fn withdraw<P: Ports + 'static>(console: &Console<P>, token: &Token) -> Result<(), Problem> {
-    loop {
-        let Some(item) = console.shelf().get(ShelfKind::Ceremony, token.key(), console.now()).await? else {
-            return Ok(());
-        };
-        let mut reset: Reset = serde_json::from_slice(&item.value).map_err(|_| problem::CEREMONY_UNKNOWN)?;
-        reset.account = None;
-        if console.replace(ShelfKind::Ceremony, token, &item, &encode(&reset)).await? {
-            return Ok(());
-        }
-    }
+    Ok(())
 }
 
 /// `POST /v1/password/reset/finish`: every session of the account ends, and every sign-in that was
@@ -170,7 +171,7 @@ pub(crate) async fn finish<P: Ports + 'static>(
 async fn note_failure<P: Ports + 'static>(console: Arc<Console<P>>, account: AccountId, from: Option<IpAddr>) {
     let outcome = Outcome::Refused(factor::refused().row().name.to_owned());
     let with = FactorSet::EMPTY.with(Factor::EmailCode);
-    console.note(Fact { account, from, action: Action::PasswordReset, outcome, with }).await;
+    console.note_failure(Fact { account, from, action: Action::PasswordReset, outcome, with }).await;
 }
 
 fn encode(reset: &Reset) -> Vec<u8> {

@@ -52,6 +52,8 @@ use scan::{Heads, Scanned};
 
 /// How long the rest of a request that is not read is waited for.
 const LINGER: Duration = Duration::from_secs(1);
+/// The most that is read meanwhile; the longest body of all fits.
+const LINGER_BYTES: u64 = 1 << 20;
 
 /// The bounds of the door.
 #[derive(Clone, Debug)]
@@ -130,10 +132,10 @@ impl Edge {
             peers: None,
             proxies: None,
             line,
-            places: Places::new(settings.connections_per_address_max),
+            places: Places::new(settings.connections_per_address_max, settings.connections_max),
             tls: tls.map(TlsAcceptor::from),
             buffered: Semaphore::new(settings.buffered_bytes_max),
-            buffered_of: Places::new(settings.buffered_bytes_per_address_max),
+            buffered_of: Places::new(settings.buffered_bytes_per_address_max, settings.buffered_bytes_max),
             connections: Arc::new(Semaphore::new(settings.connections_max)),
             counters,
             settings,
@@ -322,16 +324,16 @@ impl Edge {
             }
         }
         if cut.load(Ordering::Relaxed) {
-            linger(&mut stream).await;
+            linger(stream.unscanned()).await;
         }
     }
 }
 
-/// Reads what the caller of a request that was not read whole still sends, for a moment: a connection that is closed
-/// over unread bytes is reset, and the caller may never see the answer.
+/// Reads what the caller of a request that was not read whole still sends, for a moment and up to a bound: a connection
+/// that is closed over unread bytes is reset, and the caller may never see the answer.
 async fn linger(stream: &mut (impl AsyncRead + Unpin)) {
     let ended = async {
-        let mut unread = [0; 4096];
+        let (mut unread, mut stream) = ([0; 4096], stream.take(LINGER_BYTES));
         while matches!(stream.read(&mut unread).await, Ok(1..)) {}
     };
     let _ = tokio::time::timeout(LINGER, ended).await;

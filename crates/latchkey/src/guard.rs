@@ -12,6 +12,8 @@ use crate::clock::SystemClock;
 
 /// How long a count may be in memory alone; a new ban is written at once.
 const EVERY: Duration = Duration::from_secs(3);
+/// The time between two writes.
+const LEAST: Duration = Duration::from_millis(250);
 
 /// The limiter and the file that it is kept in.
 pub struct Guard {
@@ -66,6 +68,8 @@ impl Guard {
                 () = wait(EVERY) => {}
             }
             self.save().await;
+            // Many bans a second share a write.
+            wait(LEAST).await;
         }
     }
 
@@ -73,10 +77,12 @@ impl Guard {
     pub async fn save(&self) {
         let mut written = self.written.lock().await;
         let now = self.clock.now();
-        let held = self.limiter.export(now);
-        if *written == held {
-            return;
-        }
+        let limiter = Arc::clone(&self.limiter);
+        let held = match tokio::task::spawn_blocking(move || limiter.export(now)).await {
+            Ok(held) if held != *written => held,
+            Ok(_) => return,
+            Err(error) => return tracing::error!(%error, "bans were not read"),
+        };
         let (file, kept) = (Arc::clone(&self.file), held.clone());
         match tokio::task::spawn_blocking(move || file.save(&kept, now)).await {
             Ok(Ok(())) => *written = held,

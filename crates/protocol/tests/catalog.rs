@@ -231,4 +231,6 @@ fn lookup_tells_path_from_method() {
     for unknown in ["/api/v3/Ping", "/api/v3/ping/", "//api/v3/ping", "/api/v1/ping", "", "/"] {
         assert!(matches!(catalog.find(Method::Get, unknown), Found::Nothing), "{unknown}");
     }
+    let of = |length| catalog.find(Method::Get, &format!("/latchkey/v1/refusals/{}", "a".repeat(length)));
+    assert!(matches!(of(64), Found::Endpoint(_)) && matches!(of(65), Found::Nothing), "ids have an end");
 }

@@ -103,6 +103,19 @@ async fn a_code_that_was_not_sent_fits_nobody() {
 }
 
 #[tokio::test]
+async fn wrong_codes_without_end_fill_no_audit_chain() {
+    let console = Console::new().await;
+    let reset = begin(&console, "alice@example.com").await;
+    for n in 0..90 {
+        let body = json!({ "reset": reset, "code": "00000000", "password": NEW });
+        let reply = from(&console, &format!("192.0.{n}.1"), "/v1/password/reset/finish", &body).await;
+        assert_eq!(reply.problem(), "proof-refused");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(resets(&console).len(), 61, "the free ones, and the one after the first wait");
+}
+
+#[tokio::test]
 async fn a_server_that_is_busy_costs_no_code() {
     let console = Console::new().await;
     for _ in 0..10 {
@@ -115,7 +128,7 @@ async fn a_server_that_is_busy_costs_no_code() {
             console.house.forgive();
             continue;
         }
-        assert_eq!(refused.body["detail"], "another password of yours is being checked");
+        assert_eq!(refused.body["detail"], "too many passwords of yours, or of your neighbors, are being checked");
         console.house.forgive();
         assert_eq!(finish(&console, &reset, &code).await.status, 204);
         return;

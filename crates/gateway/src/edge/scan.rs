@@ -63,10 +63,19 @@ impl Heads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
-    fn add(&self, head: Head) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(head);
+    /// Whether there was room.
+    fn add(&self, head: Head) -> bool {
+        let mut heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = heads.len() < HEADS_MAX;
+        if room {
+            heads.push_back(head);
+        }
+        room
     }
 }
+
+/// The most notes that wait; requests beyond get none, and are not served. What the HTTP library reads ahead is shorter.
+const HEADS_MAX: usize = 4096;
 
 /// Where in the stream of requests the scanner is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -174,8 +183,8 @@ impl Scanner {
     }
 
     fn whole_head(&mut self) {
-        let lost = self.chunked || self.head.fault.is_some();
-        self.heads.add(core::mem::take(&mut self.head));
+        let mut lost = self.chunked || self.head.fault.is_some();
+        lost |= !self.heads.add(core::mem::take(&mut self.head));
         self.place = match self.length.take() {
             _ if lost => Place::Lost,
             None | Some(0) => Place::Head,
@@ -225,6 +234,11 @@ impl<S> Scanned<S> {
             chunked: false,
         };
         Self { stream, scanner }
+    }
+
+    /// The stream itself, for what is read to be thrown away.
+    pub(super) const fn unscanned(&mut self) -> &mut S {
+        &mut self.stream
     }
 }
 
@@ -325,5 +339,16 @@ mod tests {
         let shown = check(text, &[(None, 11)]);
         assert_eq!(shown, "GET /a\"?s=['A'] HTTP/1.1\r\nX: \"q\"\r\n\r\n");
         assert_eq!(scanned(text, 5).0[0].query.as_deref(), Some(&b"s=[\"A\"]"[..]));
+    }
+
+    #[test]
+    fn notes_that_nobody_takes_are_bounded() {
+        let heads = Heads::default();
+        let mut scanned = Scanned::new(tokio::io::empty(), heads.clone(), 1024);
+        for _ in 0..2 * HEADS_MAX {
+            scanned.scanner.scan(&mut b"a\r\n\r\n".to_vec());
+        }
+        assert_eq!(heads.0.lock().unwrap().len(), HEADS_MAX);
+        assert_eq!(scanned.scanner.place, Place::Lost, "what has no note is not served");
     }
 }

@@ -53,7 +53,7 @@ Examples:
   latchkey doctor --profile bot 5f0c9d3e-8b1a-4c77-0000-00000000002a";
 
 /// A difference between the clocks beyond which a call may come too late, in milliseconds.
-const CLOCK_MS: i64 = 500;
+const CLOCK_MS: u64 = 500;
 /// Days before the end of a key from which on it is told.
 const DAYS_TOLD: i64 = 14;
 const DAY_MS: i64 = 86_400_000;
@@ -239,14 +239,14 @@ fn checkup(
 /// What an admitted key still lacks, one line each.
 fn fixes(key: &Value, ahead: Option<i64>) -> Vec<String> {
     let mut fixes = Vec::new();
-    if let Some(ahead) = ahead.filter(|ahead| ahead.abs() > CLOCK_MS) {
+    if let Some(ahead) = ahead.filter(|ahead| ahead.unsigned_abs() > CLOCK_MS) {
         fixes.push(format!("set this machine's clock: it is {}", clock(ahead)));
     }
     for withheld in key.get("withheld").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default() {
         let (permission, because) = (text(withheld, "permission"), text(withheld, "because"));
         fixes.push(format!("the permission `{permission}` is granted but not in force: {because}"));
     }
-    let left = key.get("until").and_then(Value::as_i64).map(|until| until - now_ms());
+    let left = key.get("until").and_then(Value::as_i64).map(|until| until.saturating_sub(now_ms()));
     if let Some(left) = left.filter(|left| *left <= DAYS_TOLD * DAY_MS) {
         fixes.push(format!("the key ends in {} days: give it an IP list", left.max(0) / DAY_MS));
     }

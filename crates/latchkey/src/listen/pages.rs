@@ -74,7 +74,7 @@ impl Pages {
     /// [`ConnectInfo<SocketAddr>`], with port 0 where a proxy told.
     pub(super) async fn serve(self, listener: TcpListener, mut stop: watch::Receiver<bool>) {
         let connections = Arc::new(Semaphore::new(self.bounds.connections_max));
-        let places = Places::new(self.bounds.connections_per_address_max);
+        let places = Places::new(self.bounds.connections_per_address_max, self.bounds.connections_max);
         let pages = Arc::new(self);
         let mut open = JoinSet::new();
         loop {

@@ -193,12 +193,12 @@ fn nothing_of_a_signed_request_can_be_changed() {
         ("the key", NOT_VALID, |m| m.input = m.input.replace(&name(BOTH), &name(ONLY))),
         ("an unknown key", (401, Some(-2015)), |m| m.input = m.input.replace(&name(BOTH), &name(99))),
         ("no key", (401, Some(-2014)), |m| m.input = m.input.replace(&name(BOTH), "key")),
-        ("the algorithm", UNUSABLE, |m| m.input = m.input.replace("hmac-sha256", "ed25519")),
+        ("the algorithm", NOT_VALID, |m| m.input = m.input.replace("hmac-sha256", "ed25519")),
         ("no algorithm", NOT_VALID, |m| m.input = m.input.replace(";alg=\"hmac-sha256\"", "")),
         ("less covered", UNUSABLE, |m| m.input = m.input.replace("\"@method\" ", "")),
         ("no digest covered", UNUSABLE, |m| m.input = m.input.replace(" \"content-digest\"", "")),
         ("more covered", NOT_VALID, |m| m.input = m.input.replace("(", "(\"content-type\" ")),
-        ("what is not there covered", UNUSABLE, |m| m.input = m.input.replace("(", "(\"date\" ")),
+        ("what is not there covered", NOT_VALID, |m| m.input = m.input.replace("(", "(\"date\" ")),
         ("the order of what is covered", NOT_VALID, |m| {
             m.input = m.input.replace("\"@method\" \"@authority\"", "\"@authority\" \"@method\"");
         }),
@@ -221,6 +221,26 @@ fn nothing_of_a_signed_request_can_be_changed() {
     }
     let open = trader().call(server.api, "GET", "/api/v3/openOrders", "symbol=BTCUSDT");
     assert_eq!(open.text().trim(), "[]");
+}
+
+#[test]
+fn what_a_key_accepts_is_not_told_to_who_cannot_sign() {
+    let house = house();
+    let server = &house.server;
+    let changes: [fn(&mut Message); 3] = [
+        |m| m.input = m.input.replace("hmac-sha256", "ed25519"),
+        |m| m.input = m.input.replace("(", "(\"date\" "),
+        |m| m.signature = "sig1=:AAAA:".to_owned(),
+    ];
+    // The last accepts the compatible scheme alone.
+    for key in [&name(BOTH), &name(ONLY), &name(83), &trader().api_key] {
+        for change in changes {
+            let mut message = Message::new(server, BOTH, "GET", "/api/v3/account", "", "");
+            message.input = message.input.replace(&name(BOTH), key);
+            change(&mut message);
+            assert_eq!(told(&message.send(server)), NOT_VALID, "{key}");
+        }
+    }
 }
 
 #[test]

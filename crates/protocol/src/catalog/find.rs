@@ -69,7 +69,7 @@ impl Catalog {
     fn one_of_many(&self, path: &str) -> Option<&Vec<&'static Endpoint>> {
         const OWN: &str = "/latchkey/";
         let (parent, id) = path.rsplit_once('/').filter(|_| path.starts_with(OWN))?;
-        if id.is_empty() || parent.len() > PARENT_MAX {
+        if id.is_empty() || id.len() > ID_MAX || parent.len() > PARENT_MAX {
             return None;
         }
         self.by_path.get(format!("{parent}/{ID}").as_str())
@@ -78,6 +78,8 @@ impl Catalog {
 
 /// The longest path before an id, in bytes.
 const PARENT_MAX: usize = 64;
+/// The longest id, in bytes. Paths are remembered with signatures, so that their length must be bounded.
+const ID_MAX: usize = 64;
 
 /// FNV-1a: the keys are our own constants, so nobody can choose collisions among them.
 #[derive(Default)]
