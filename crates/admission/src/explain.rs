@@ -69,7 +69,7 @@ impl Rejection {
             Reason::SignatureShape(what) => format!("the signature is {what}"),
             Reason::SignatureWrong => {
                 "the signature does not hold for the bytes that the server received: compare the \
-                                       payload below with what was signed, byte for byte"
+                                       payload shown here with what was signed, byte for byte"
                     .to_owned()
             }
             Reason::ContentDigestWrong => {
@@ -90,7 +90,10 @@ impl Rejection {
                  it again"
                     .to_owned()
             }
-            Reason::ProofNotAccepted => "the key is set not to accept this way of signing".to_owned(),
+            Reason::ProofNotAccepted => {
+                "the key is set not to accept this way of signing: `latchkey key edit KEY --accepts both` lets it"
+                    .to_owned()
+            }
             Reason::SignatureUsed { .. } => {
                 "the same bytes with the same signature were carried out before: sign with another `timestamp`"
                     .to_owned()

@@ -87,11 +87,19 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
     };
     let (house, sequencing) = assemble(plan).await?;
     tracing::info!("the key-encryption key lies beside the data: fine for a demo, refused by `latchkey serve`");
+    let file = dir.join(credentials::FILE);
     let mut credentials = match (house.is_empty().await?, filled.is_some()) {
         (true, _) => fill(&house, &world, &dir).await?,
-        (false, true) => Credentials::read(&dir.join(credentials::FILE))?,
-        (false, false) => bail!("`{}` was not filled to the end; use an empty folder", dir.display()),
+        (false, true) => Credentials::read(&file)?,
+        (false, false) => {
+            bail!("`{}` was not filled to the end; remove it, or use an empty folder", dir.display())
+        }
     };
+    if filled.is_none() {
+        // Before anything else can fail: the folder is whole.
+        credentials.write(&file)?;
+        write_private(&mark, named.as_bytes()).context("the folder's world cannot be kept")?;
+    }
     let addresses = Addresses::default().with(&args.listen);
     let token = credentials.operator_token();
     let listeners = Listeners {
@@ -105,12 +113,12 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
         imports: true,
         channels: Channels::kept(Arc::clone(&house.clock) as _),
     };
-    let open = listen::open(house, sequencing, listeners).await?;
+    let open = listen::open(house, sequencing, listeners).await.with_context(|| {
+        let free = "`--api 127.0.0.1:0 --console 127.0.0.1:0 --ops 127.0.0.1:0` takes free ports";
+        format!("the demo cannot open its doors; if another one is running, stop it: {free}")
+    })?;
     credentials.set_ops(&open.ops);
-    credentials.write(&dir.join(credentials::FILE))?;
-    if filled.is_none() {
-        write_private(&mark, named.as_bytes()).context("the folder's world cannot be kept")?;
-    }
+    credentials.write(&file)?;
     hint(&dir, &open.api, &credentials)?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", open.ready)?;

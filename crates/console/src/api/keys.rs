@@ -158,7 +158,10 @@ fn key_id(text: &str) -> Result<KeyId, Problem> {
 fn permissions(names: &[String]) -> Result<PermissionSet, Problem> {
     let read = |name: &String| {
         let known = Permission::ALL.iter().copied().find(|permission| permission.as_str() == name);
-        known.ok_or_else(|| invalid("permissions", format!("`{name}` is no permission")))
+        known.ok_or_else(|| {
+            let all: Vec<&str> = Permission::ALL.iter().map(|permission| permission.as_str()).collect();
+            invalid("permissions", format!("`{name}` is no permission; there are {}", all.join(", ")))
+        })
     };
     names.iter().map(read).collect()
 }

@@ -53,7 +53,7 @@ Examples:
 
 #[derive(clap::Subcommand, Clone, Debug)]
 enum Verb {
-    /// Open an account (operators); its owner gets the first password by e-mail
+    /// Open an account (operators); its owner gets a letter on how to choose the first password
     Create(Create),
     /// List the accounts (operators)
     List,

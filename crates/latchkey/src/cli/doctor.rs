@@ -248,7 +248,13 @@ fn fixes(key: &Value, ahead: Option<i64>) -> Vec<String> {
     }
     let left = key.get("until").and_then(Value::as_i64).map(|until| until.saturating_sub(now_ms()));
     if let Some(left) = left.filter(|left| *left <= DAYS_TOLD * DAY_MS) {
-        fixes.push(format!("the key ends in {} days: give it an IP list", left.max(0) / DAY_MS));
+        let left = match left.max(0) {
+            left @ DAY_MS.. => format!("{} days", left / DAY_MS),
+            left => format!("{} hours", left / (DAY_MS / 24)),
+        };
+        let listed = key.get("ipRestrict").and_then(Value::as_bool) == Some(true);
+        let advice = if listed { "use its successor, or make another" } else { "give it an IP list" };
+        fixes.push(format!("the key ends in {left}: {advice}"));
     }
     fixes
 }
@@ -274,7 +280,8 @@ static ADVICE: [(&ErrorRow, &str); 6] = [
     (&code::OUTSIDE_RECV_WINDOW, "set this machine's clock: the server refuses the call's timestamp"),
     (
         &code::INVALID_SIGNATURE,
-        "the signature does not hold: is the secret that of this API key, and of this key type?",
+        "the signature does not hold: is the secret that of this API key, and of this key type? A key that accepts message \
+         signatures alone is tried with `latchkey call --scheme rfc9421`",
     ),
     (&code::BAD_API_KEY_FORMAT, "the API key is not 64 letters and digits"),
     (&code::REJECTED_KEY, OTHER_KEY),
@@ -401,6 +408,9 @@ mod tests {
         });
         let found = fixes(&key, Some(0));
         assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[0].contains("`futures`") && found[1].contains("3 days"), "{found:?}");
+        assert!(found[0].contains("`futures`"), "{found:?}");
+        assert_eq!(found[1], "the key ends in 3 days: give it an IP list");
+        let retiring = json!({ "withheld": [], "until": now_ms() + DAY_MS - 1000, "ipRestrict": true });
+        assert_eq!(fixes(&retiring, None), ["the key ends in 23 hours: use its successor, or make another"]);
     }
 }

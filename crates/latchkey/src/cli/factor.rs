@@ -43,8 +43,8 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 An owner signs in first (`latchkey login`). The first factor is confirmed by the password and a code that is sent by
-e-mail, every further change of factors by a factor that is there or by a recovery code. Passkeys are enrolled with a
-browser.
+e-mail, every further change of factors by a factor that is there or by a recovery code. Passkeys are enrolled through
+the API, by a page of your own.
 
 Examples:
   latchkey factor totp                  # shows a seed for the app, then asks for the app's first code

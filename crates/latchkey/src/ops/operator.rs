@@ -156,7 +156,11 @@ pub(crate) async fn authorize(State(ops): State<Ops>, mut request: Request, next
             next.run(request).await
         }
         Ok(None) => {
-            Problem::new(StatusCode::UNAUTHORIZED, "token-needed", "an operator's token is needed").into_response()
+            let detail = match presented {
+                None => "an operator's token is needed",
+                Some(_) => "the token is unknown, revoked or past its end",
+            };
+            Problem::new(StatusCode::UNAUTHORIZED, "token-needed", detail).into_response()
         }
         Err(problem) => problem.into_response(),
     }

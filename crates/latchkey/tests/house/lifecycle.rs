@@ -71,6 +71,25 @@ fn a_restart_keeps_what_was_answered() {
 }
 
 #[test]
+fn a_demo_that_found_its_port_taken_starts_on_its_folder_later() {
+    let folder = TempDir::new().expect("a folder");
+    let world = folder.path().join("world.toml");
+    std::fs::write(&world, WORLD).expect("a world file");
+    let data = folder.path().join("data");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mut first = arguments(&data, &world);
+    let api = first.iter().position(|argument| argument == "--api").expect("a flag") + 1;
+    first[api] = taken.local_addr().expect("its address").to_string();
+    let refused = run(&first.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_ne!(refused.status.code(), Some(0));
+    assert!(refused.stderr.contains("another one is running"), "{}", refused.stderr);
+
+    let mut server = Server::start(folder.path(), &world);
+    assert_eq!(place(&server, "on-the-second-try").status, 200);
+    assert_eq!(server.stop().code(), Some(0), "{}", server.log());
+}
+
+#[test]
 fn a_used_folder_refuses_another_world_and_a_second_server() {
     let House { mut server, world, folder } = house();
     let text = |arguments: Vec<String>| arguments;
