@@ -49,7 +49,7 @@ impl Shown {
     pub(crate) fn once(self) -> Result<(), Problem> {
         match self {
             Self::First => Ok(()),
-            Self::Again => Err(refused()),
+            Self::Again => Err(refused().detail("this code was used already; the next one comes within 30 seconds")),
         }
     }
 }

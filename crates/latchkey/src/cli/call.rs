@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use latchkey_client::call::{Limits, Policy, Scheme};
@@ -11,7 +12,7 @@ use latchkey_client::credentials::Credentials;
 use latchkey_client::http::{BaseUrl, HttpSettings, HttpTransport};
 use latchkey_client::outcome::Outcome;
 use latchkey_client::request::{Proof, Request, SignError};
-use latchkey_client::timing::SystemTiming;
+use latchkey_client::timing::{Moment, SystemTiming, Timing};
 use latchkey_client::transport::Headers;
 use latchkey_protocol::catalog::Method;
 
@@ -125,7 +126,28 @@ fn call(args: &Args, out: &mut dyn Write, notes: &mut dyn Write) -> anyhow::Resu
     if args.json { print_json(&result, out) } else { print(&request, &result, out, notes) }
 }
 
-fn prepare(args: &Args) -> anyhow::Result<(Client, Request)> {
+/// Tells whoever waits that a call does.
+struct Told(SystemTiming);
+
+impl Timing for Told {
+    fn now(&mut self) -> Moment {
+        self.0.now()
+    }
+
+    fn wait(&mut self, duration: Duration) {
+        if duration >= Duration::from_secs(1) {
+            // Whether or not anybody reads it.
+            let _ = writeln!(std::io::stderr(), "not now: the call is sent again in {} s", duration.as_secs() + 1);
+        }
+        self.0.wait(duration);
+    }
+
+    fn entropy(&mut self, bytes: &mut [u8]) {
+        self.0.entropy(bytes);
+    }
+}
+
+fn prepare(args: &Args) -> anyhow::Result<(Client<HttpTransport, Told>, Request)> {
     let mut builder = Request::builder(args.method, args.path.as_str());
     if args.body {
         builder = builder.in_body();
@@ -150,7 +172,7 @@ fn prepare(args: &Args) -> anyhow::Result<(Client, Request)> {
     };
     let policy = Policy { limits, scheme, ..Policy::default() };
     let transport = transport(args.base_url.as_deref(), profile.as_ref(), &args.trust)?;
-    Ok((Client::new(transport, SystemTiming::new(), credentials, policy), request))
+    Ok((Client::new(transport, Told(SystemTiming::new()), credentials, policy), request))
 }
 
 /// The profile that is named, if one is.

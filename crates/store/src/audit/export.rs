@@ -104,7 +104,7 @@ pub enum VerifyError {
         line: u64,
     },
     /// The chain breaks.
-    #[error("line {line}: {source}")]
+    #[error("line {line}")]
     Chain {
         /// Which line, from 1.
         line: u64,
