@@ -359,3 +359,19 @@ async fn origin(stream: &mut TcpStream) -> io::Result<Option<Origin>> {
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_still_sent_is_thrown_away_unscanned_and_to_a_bound() {
+        let heads = Heads::default();
+        // Each byte would end a head.
+        let endless = tokio::io::repeat(b'\n').take(2 * LINGER_BYTES);
+        let mut stream = Scanned::new(endless, heads.clone(), 1024);
+        linger(stream.unscanned()).await;
+        assert_eq!(stream.unscanned().limit(), LINGER_BYTES);
+        assert_eq!(heads.next(), None);
+    }
+}

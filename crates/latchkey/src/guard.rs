@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, Notify, watch};
 
 use crate::clock::SystemClock;
 
-/// How long a count may be in memory alone; a new ban is written at once.
+/// How long a count may be in memory alone; a new ban is written at once, or [`LEAST`] after the write before.
 const EVERY: Duration = Duration::from_secs(3);
 /// The time between two writes.
 const LEAST: Duration = Duration::from_millis(250);
@@ -55,7 +55,7 @@ impl Guard {
         })
     }
 
-    /// Writes every few seconds and at every new ban, until `stop` turns true.
+    /// Writes every few seconds and at new bans, until `stop` turns true.
     pub async fn keep(&self, mut stop: watch::Receiver<bool>) {
         loop {
             tokio::select! {

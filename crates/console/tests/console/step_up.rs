@@ -85,13 +85,19 @@ async fn a_confirmation_lives_five_minutes() {
     assert_eq!(repeat(&alice, "bot", &id).await.problem(), "step-up-wrong");
 }
 
+/// A change that waits for its proof, named "two", and the present code, which has proved another one.
+async fn used_code(alice: &User<'_>) -> (String, Value) {
+    let (first, second) = (ask(alice, "one").await, ask(alice, "two").await);
+    let code = json!({ "code": alice.console.house.code(SEED) });
+    alice.post(&format!("/v1/step-up/{first}/totp"), code.clone()).await.ok();
+    (second, code)
+}
+
 #[tokio::test]
 async fn a_replayed_code_is_refused() {
     let console = Console::new().await;
     let alice = console.alice().await;
-    let (first, second) = (ask(&alice, "one").await, ask(&alice, "two").await);
-    let code = json!({ "code": console.house.code(SEED) });
-    alice.post(&format!("/v1/step-up/{first}/totp"), code.clone()).await.ok();
+    let (second, code) = used_code(&alice).await;
     let replayed = alice.post(&format!("/v1/step-up/{second}/totp"), code).await;
     assert_eq!(replayed.problem(), "proof-refused");
     assert_eq!(repeat(&alice, "two", &second).await.problem(), "step-up-needed");
@@ -102,9 +108,7 @@ async fn a_replayed_code_is_refused() {
 async fn a_used_code_is_no_guess() {
     let console = Console::new().await;
     let alice = console.alice().await;
-    let (first, second) = (ask(&alice, "one").await, ask(&alice, "two").await);
-    let code = json!({ "code": console.house.code(SEED) });
-    alice.post(&format!("/v1/step-up/{first}/totp"), code.clone()).await.ok();
+    let (second, code) = used_code(&alice).await;
     let path = format!("/v1/step-up/{second}/totp");
     for _ in 0..30 {
         assert_eq!(alice.post(&path, code.clone()).await.problem(), "proof-refused");
@@ -117,9 +121,7 @@ async fn a_used_code_is_no_guess() {
 async fn failures_without_end_do_not_fill_the_audit_chain() {
     let console = Console::new().await;
     let alice = console.alice().await;
-    let (first, second) = (ask(&alice, "one").await, ask(&alice, "two").await);
-    let code = json!({ "code": console.house.code(SEED) });
-    alice.post(&format!("/v1/step-up/{first}/totp"), code.clone()).await.ok();
+    let (second, code) = used_code(&alice).await;
     let path = format!("/v1/step-up/{second}/totp");
     for _ in 0..200 {
         assert_eq!(alice.post(&path, code.clone()).await.problem(), "proof-refused");
@@ -134,9 +136,7 @@ async fn failures_without_end_do_not_fill_the_audit_chain() {
 async fn a_used_code_forgives_no_guess() {
     let console = Console::new().await;
     let alice = console.alice().await;
-    let (first, second) = (ask(&alice, "one").await, ask(&alice, "two").await);
-    let code = json!({ "code": console.house.code(SEED) });
-    alice.post(&format!("/v1/step-up/{first}/totp"), code.clone()).await.ok();
+    let (second, code) = used_code(&alice).await;
     let path = format!("/v1/step-up/{second}/totp");
     let mut waits = Vec::new();
     for _ in 0..4 {
